@@ -1,0 +1,54 @@
+# `make help` tells what there is. Everything runs in .venv; nothing outside this folder is touched but Debian packages.
+PYTHON ?= python3
+PYTEST ?= .venv/bin/pytest
+ORDERS ?= 5000
+PACKAGES := hub adapters canonical dlq
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lock bench fuzz docs wheel clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## make .venv with the hub command (PYTHON=python3.12 chooses the Python)
+
+.venv/.ready: requirements.lock pyproject.toml scripts/setup
+	@PYTHON="$(PYTHON)" scripts/setup
+	@touch $@
+
+demo: setup ## run the main job against imitated platforms, and see that nothing is lost
+	.venv/bin/hub demo
+
+test: setup ## run every test (installs PostgreSQL from Debian's packages if it is missing)
+	@scripts/postgresql
+	$(PYTEST)
+
+check: setup ## format, lint, strict types, import rules, and the quick tests
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTEST) -q -m "not slow" tests/unit tests/architecture
+
+format: setup ## bring the code into the project's format
+	.venv/bin/ruff check --fix-only -q .
+	.venv/bin/ruff format .
+
+lock: setup ## write requirements.lock anew (UPGRADE=--upgrade also takes newer releases)
+	.venv/bin/uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --no-annotate $(UPGRADE) -o requirements.lock
+
+bench: setup ## measure the whole path beside a bare loop (ORDERS=5000)
+	.venv/bin/hub bench flow --orders $(ORDERS)
+
+fuzz: setup ## run the property tests with many more examples
+	$(PYTEST) -m hypothesis --hypothesis-profile=fuzz --timeout=1800
+
+docs: setup ## write the generated reference pages anew
+	.venv/bin/hub docs
+
+wheel: setup ## build dist/*.whl
+	.venv/bin/hatchling build -t wheel
+
+clean: ## remove .venv and everything that the tools left behind
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

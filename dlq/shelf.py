@@ -1,0 +1,289 @@
+"""Where dead letters lie. Every function works on a given connection and never commits."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    and_,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from dlq.letter import DeadLetter, State
+
+metadata = MetaData()
+_Id = BigInteger().with_variant(Integer, "sqlite")
+_ALIVE = "state in ('open','replaying')"
+
+letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("about", String(160), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("step", String(16), nullable=False),
+    Column("cause", String(64), nullable=False),
+    Column("title", String(300), nullable=False),
+    Column("fingerprint", String(32), nullable=False),
+    Column("shop", String(64), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("destination", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("key", String(128), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("revision", String(64), nullable=False),
+    Column("message_id", _Id),
+    Column("delivery_id", _Id),
+    Column("problems", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("hint", String(300), nullable=False),
+    Column("mapping_version", String(128), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("owner", String(64), nullable=False, server_default=""),
+    Column("died", Integer, nullable=False, server_default="1"),  # how often, replays included
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("closed_at", Double),
+    Column("closed_by", String(64), nullable=False, server_default=""),
+    Column("closed_why", Text, nullable=False, server_default=""),
+    Index("dead_letters_alive", "about", unique=True, sqlite_where=text(_ALIVE), postgresql_where=text(_ALIVE)),
+    Index("dead_letters_by_group", "state", "fingerprint", "id"),
+    Index("dead_letters_by_subject", "subject"),
+)
+
+notes = Table(
+    "dead_letter_notes",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("letter_id", _Id, nullable=False, index=True),
+    Column("at", Double, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+_alive = letters.c.state.in_([State.OPEN, State.REPLAYING])
+
+
+def put(connection: Connection, new: Sequence[DeadLetter], now: float) -> None:
+    """Shelve letters. What died again keeps its letter: the newest problems, state open, one more death."""
+    if not new:
+        return
+    rows = {letter.about: _row(letter, now) for letter in new}
+    known = connection.execute(
+        select(letters.c.id, letters.c.about).where(letters.c.about.in_(list(rows)), _alive)
+    ).all()
+    for row in known:
+        fresh = {k: v for k, v in rows.pop(row.about).items() if k not in ("about", "created_at", "died")}
+        connection.execute(update(letters).where(letters.c.id == row.id).values(died=letters.c.died + 1, **fresh))
+    if rows:
+        connection.execute(insert(letters), list(rows.values()))
+
+
+def close(
+    connection: Connection, about: Iterable[str], state: State, now: float, *, by: str = "hub", why: str = ""
+) -> int:
+    """End the living letters about these; returns how many."""
+    names = list(about)
+    if not names:
+        return 0
+    ended = connection.execute(
+        update(letters)
+        .where(letters.c.about.in_(names), _alive)
+        .values(state=state, closed_at=now, updated_at=now, closed_by=by, closed_why=why)
+    )
+    return int(ended.rowcount)
+
+
+def supersede(
+    connection: Connection, documents: Iterable[tuple[str, str, str, str]], message_id: int, now: float
+) -> list[int]:
+    """A document went through: close what died of it before. Gives (shop, kind, key, revision) rows' message ids.
+
+    Only letters of steps up to `route` and of messages older than message_id, with a revision no newer.
+    """
+    closed: list[int] = []
+    for shop, kind, key, revision in documents:
+        condition = and_(
+            letters.c.shop == shop,
+            letters.c.kind == kind,
+            letters.c.key == key,
+            letters.c.delivery_id.is_(None),
+            letters.c.message_id < message_id,
+            letters.c.revision <= revision,
+            _alive,
+        )
+        rows = connection.execute(select(letters.c.id, letters.c.message_id).where(condition)).all()
+        if rows:
+            connection.execute(
+                update(letters)
+                .where(letters.c.id.in_([r.id for r in rows]))
+                .values(
+                    state=State.SUPERSEDED,
+                    closed_at=now,
+                    updated_at=now,
+                    closed_by="hub",
+                    closed_why=f"a newer revision went through (message {message_id})",
+                )
+            )
+            closed += [r.message_id for r in rows]
+    return closed
+
+
+def find(
+    connection: Connection,
+    *,
+    state: str | None = State.OPEN,
+    before: int | None = None,
+    limit: int = 50,
+    subject: str | None = None,
+    **equal: Any,
+) -> list[dict[str, Any]]:
+    """Newest first; `before` is the id to go on from; `equal` filters by column (shop, cause, fingerprint ...)."""
+    query = select(letters).order_by(letters.c.id.desc()).limit(limit)
+    if state:
+        query = query.where(letters.c.state == state)
+    if before is not None:
+        query = query.where(letters.c.id < before)
+    if subject:
+        query = query.where((letters.c.subject == subject) | (letters.c.key == subject))
+    for name, value in equal.items():
+        if value not in (None, ""):
+            query = query.where(letters.c[name] == value)
+    return [shown(row) for row in connection.execute(query).mappings()]
+
+
+def get(connection: Connection, letter_id: int) -> dict[str, Any] | None:
+    """One letter with its notes, or None."""
+    row = connection.execute(select(letters).where(letters.c.id == letter_id)).mappings().first()
+    if row is None:
+        return None
+    found = shown(row)
+    said = connection.execute(select(notes).where(notes.c.letter_id == letter_id).order_by(notes.c.id)).mappings()
+    found["notes"] = [{"at": n["at"], "by": n["actor"], "text": n["text"]} for n in said]
+    return found
+
+
+def groups(connection: Connection, *, state: str = State.OPEN, limit: int = 100) -> list[dict[str, Any]]:
+    """Letters with one cause, largest group first: fingerprint, count, first and last time, a title and sample."""
+    newest = func.max(letters.c.id).label("newest")
+    grouped = (
+        select(
+            letters.c.fingerprint,
+            func.count().label("count"),
+            func.count(letters.c.subject.distinct()).label("orders"),
+            func.min(letters.c.created_at).label("first_at"),
+            func.max(letters.c.updated_at).label("last_at"),
+            newest,
+        )
+        .where(letters.c.state == state)
+        .group_by(letters.c.fingerprint)
+        .order_by(func.count().desc(), newest.desc())
+        .limit(limit)
+    )
+    rows = connection.execute(grouped).mappings().all()
+    samples = connection.execute(select(letters).where(letters.c.id.in_([r["newest"] for r in rows]))).mappings()
+    by_id = {s["id"]: s for s in samples}
+    return [
+        {
+            "fingerprint": r["fingerprint"],
+            "count": r["count"],
+            "orders": r["orders"],
+            "title": by_id[r["newest"]]["title"],
+            "cause": by_id[r["newest"]]["cause"],
+            "step": by_id[r["newest"]]["step"],
+            "channel": by_id[r["newest"]]["channel"],
+            "destination": by_id[r["newest"]]["destination"],
+            "hint": by_id[r["newest"]]["hint"],
+            "owner": by_id[r["newest"]]["owner"],
+            "sample": r["newest"],
+            "first_at": r["first_at"],
+            "last_at": r["last_at"],
+        }
+        for r in rows
+    ]
+
+
+def ids_of_group(connection: Connection, fingerprint: str) -> list[int]:
+    """Open letters of the one group whose fingerprint begins like this, oldest first; nothing if several do."""
+    matches = letters.c.fingerprint.startswith(fingerprint, autoescape=True)
+    rows = connection.execute(
+        select(letters.c.id, letters.c.fingerprint).where(letters.c.state == State.OPEN, matches).order_by(letters.c.id)
+    ).all()
+    return [row.id for row in rows] if len({row.fingerprint for row in rows}) == 1 else []
+
+
+def claim(connection: Connection, ids: Sequence[int], now: float) -> list[RowMapping]:
+    """Take open letters for a replay; those that are gone or taken are left out."""
+    query = select(letters).where(letters.c.id.in_(list(ids)), letters.c.state == State.OPEN).order_by(letters.c.id)
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update()
+    rows = list(connection.execute(query).mappings())
+    if rows:
+        connection.execute(
+            update(letters)
+            .where(letters.c.id.in_([r["id"] for r in rows]))
+            .values(state=State.REPLAYING, updated_at=now)
+        )
+    return rows
+
+
+def assign(connection: Connection, ids: Sequence[int], owner: str, now: float) -> int:
+    """Give letters to a person; an empty owner takes them back."""
+    done = connection.execute(update(letters).where(letters.c.id.in_(list(ids))).values(owner=owner, updated_at=now))
+    return int(done.rowcount)
+
+
+def note(connection: Connection, letter_id: int, actor: str, said: str, now: float) -> None:
+    """Keep what a person found out."""
+    connection.execute(insert(notes).values(letter_id=letter_id, at=now, actor=actor, text=said))
+
+
+def shown(row: RowMapping) -> dict[str, Any]:
+    """A row as plain data."""
+    data = dict(row)
+    data["problems"] = json.loads(data["problems"])
+    data["evidence"] = json.loads(data["evidence"])
+    del data["about"]
+    return data
+
+
+def _row(letter: DeadLetter, now: float) -> dict[str, Any]:
+    return {
+        "about": letter.about,
+        "tenant": letter.tenant,
+        "step": letter.step,
+        "cause": letter.cause,
+        "title": letter.title[:300],
+        "fingerprint": letter.fingerprint,
+        "shop": letter.shop,
+        "channel": letter.channel,
+        "destination": letter.destination,
+        "kind": letter.kind,
+        "key": letter.key,
+        "subject": letter.subject,
+        "revision": letter.revision,
+        "message_id": letter.message_id,
+        "delivery_id": letter.delivery_id,
+        "problems": json.dumps(list(letter.problems), ensure_ascii=False),
+        "evidence": json.dumps(letter.evidence, ensure_ascii=False, default=str),
+        "hint": letter.hint[:300],
+        "mapping_version": letter.mapping_version,
+        "state": State.OPEN,
+        "created_at": now,
+        "updated_at": now,
+    }

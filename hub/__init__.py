@@ -1,0 +1,1 @@
+"""Wires channels, mappings, store and destinations into one flow."""

@@ -1,0 +1,329 @@
+"""`hub bench flow`: signed webhooks through a real hub process to a receiver, beside a bare loop without the hub.
+
+Everything runs on this machine over loopback: the hub as its users run it (`hub run`), a receiver in a process of its
+own, the load in this one. The bare loop sends the same number of documents of the same size to the same receiver with
+the same HTTP client. Every id is checked at the end.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import httpx
+from aiohttp import web
+
+from canonical.errors import ConfigError
+from hub import wire
+from hub.store import Store, views
+
+SECRET = "bench-secret"  # noqa: S105  # between processes of one benchmark on loopback
+CONNECTIONS = 16
+IN_FLIGHT = 32
+READY_WITHIN = 30.0
+DRAIN_WITHIN = 120.0
+
+CONFIG = """
+[hub]
+store = "{store}"
+listen = "127.0.0.1:{port}"
+
+[shops.bench]
+channel = "generic"
+signature = {{ scheme = "hmac-sha256-hex", header = "x-signature", secret = "{secret}" }}
+
+{destinations}
+
+[[routes]]
+on = "order"
+to = {names}
+"""
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a run measured. Rates are per second of wall clock, latency is accepted to delivered."""
+
+    orders: int
+    destinations: int
+    accepted_per_s: float
+    delivered_per_s: float
+    bare_per_s: float
+    ratio_to_bare: float
+    ack_p50_ms: float
+    ack_p99_ms: float
+    p50_ms: float
+    p99_ms: float
+    cpu_s: float
+    cpu_ms_per_order: float
+    rss_mib: float
+    lost: int
+    duplicates: int
+    out_of_order: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready, rounded to what a noisy machine can tell."""
+        return {k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def flow(orders: int, store: str, destinations: int, tell: Callable[[str], None]) -> Figures:
+    """Run the benchmark. `store` is a database URL, or empty for a fresh SQLite file."""
+    with tempfile.TemporaryDirectory(prefix="hub-bench-") as name:
+        folder = Path(name)
+        url = store or f"sqlite:///{folder}/bench.db"
+        _refuse_used(url)
+        receiver_port, hub_port = _free_port(), _free_port()
+        config = _write_config(folder, url, hub_port, receiver_port, destinations)
+        with _process([sys.executable, "-m", "hub.bench", str(receiver_port)], folder / "receiver.log"):
+            _wait_for(receiver_port)
+            tell(f"bare loop: {orders} documents, {IN_FLIGHT} in flight")
+            bare = asyncio.run(_bare(orders, receiver_port))
+            tell(f"hub: {orders} signed webhooks over {CONNECTIONS} connections")
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            with _process([sys.executable, "-m", "hub", "run", "-c", str(config)], folder / "hub.log") as process:
+                _wait_for(hub_port, process, folder / "hub.log")
+                loaded = asyncio.run(_load(orders, destinations, hub_port, receiver_port, tell))
+                peak = _peak_mib(process.pid)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
+        latency = _latency(url, folder)
+        return _figures(orders, destinations, bare, loaded, latency, cpu, peak)
+
+
+def order(number: int) -> bytes:
+    """One order of the own site, with three lines; about 2 KB."""
+    lines = [
+        {
+            "id": f"{number}-{i}",
+            "sku": f"SKU-{(number * 7 + i) % 500:04d}",
+            "title": f"棉质长袖衬衫 第 {i} 款",
+            "variant": "藏青 / XL",
+            "quantity": i,
+            "price": "59.90",
+            "total": str(i * Decimal("59.90")),
+        }
+        for i in (1, 2, 3)
+    ]
+    body = {
+        "order_no": f"B{number:09d}",
+        "status": "paid",
+        "payment_status": "paid",
+        "shipping_status": "none",
+        "currency": "CNY",
+        "created_at": "2026-11-01T08:00:00+08:00",
+        "paid_at": "2026-11-01T08:00:30+08:00",
+        "updated_at": "2026-11-01T08:00:31+08:00",
+        "goods": "359.40",
+        "total": "359.40",
+        "paid": "359.40",
+        "customer": {"id": f"C{number % 1000}", "name": "测试顾客", "email": "buyer@example.com"},
+        "address": {
+            "name": "测试收货人",
+            "phone": "13800000000",
+            "country": "CN",
+            "state": "浙江省",
+            "city": "杭州市",
+            "district": "西湖区",
+            "street": "示例路 1 号",
+            "postcode": "310000",
+        },
+        "items": lines,
+        "note": "请工作日送货" * 20,
+    }
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+async def _load(
+    orders: int, destinations: int, port: int, receiver: int, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    bodies = [order(n) for n in range(orders)]
+    signed = [(b, hmac.new(SECRET.encode(), b, hashlib.sha256).hexdigest()) for b in bodies]
+    acks: list[float] = []
+    queue = iter(signed)
+    url = f"http://127.0.0.1:{port}/hooks/bench"
+    started = time.perf_counter()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:
+
+        async def worker() -> None:
+            for body, signature in queue:
+                tick = time.perf_counter()
+                async with session.post(url, data=body, headers={"x-signature": signature}) as answer:
+                    if answer.status != 200:
+                        raise ConfigError([f"the hub answered {answer.status}: {await answer.text()}"])
+                acks.append(time.perf_counter() - tick)
+
+        await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))
+        accepted = time.perf_counter() - started
+        wanted, report = orders * destinations, {"taken": 0}
+        deadline = time.perf_counter() + DRAIN_WITHIN
+        while report["taken"] < wanted and time.perf_counter() < deadline:
+            await asyncio.sleep(0.05)
+            async with session.get(f"http://127.0.0.1:{receiver}/report") as answer:
+                report = await answer.json()
+        tell(f"accepted in {accepted:.1f} s, delivered {report['taken']} of {wanted}")
+    return {"accepted_s": accepted, "delivered_s": report["last"] - report["first_hub"] if report["taken"] else 0.0,
+            "elapsed": time.perf_counter() - started, "acks": sorted(acks), "report": report}  # fmt: skip
+
+
+async def _bare(orders: int, receiver: int) -> float:
+    bodies = [order(n) for n in range(orders)]
+    queue = iter(bodies)
+    http = wire.client()
+    started = time.perf_counter()
+
+    async def worker() -> None:
+        for body in queue:
+            request = httpx.Request("POST", f"http://127.0.0.1:{receiver}/bare", content=body)
+            (await http.send(request)).raise_for_status()
+
+    await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
+    await http.aclose()
+    return orders / (time.perf_counter() - started)
+
+
+def _figures(
+    orders: int, destinations: int, bare: float, loaded: dict[str, Any], latency: list[float], cpu: float, peak: float
+) -> Figures:
+    report, acks = loaded["report"], loaded["acks"]
+    delivered = report["taken"] / max(loaded["elapsed"], 1e-9)
+    return Figures(
+        orders, destinations, orders / loaded["accepted_s"], delivered, bare, delivered / bare,
+        _percentile(acks, 50) * 1000, _percentile(acks, 99) * 1000,
+        _percentile(latency, 50) * 1000, _percentile(latency, 99) * 1000,
+        cpu, cpu * 1000 / orders, peak,
+        orders * destinations - report["taken"], report["duplicates"], report["out_of_order"],
+    )  # fmt: skip
+
+
+def _percentile(values: list[float], part: float) -> float:
+    return values[min(len(values) - 1, int(len(values) * part / 100))] if values else 0.0
+
+
+def _latency(url: str, folder: Path) -> list[float]:
+    store = Store(url, folder=folder)
+    try:
+        with store.look() as connection:
+            return views.latencies(connection)
+    finally:
+        store.close()
+
+
+def _refuse_used(url: str) -> None:
+    store = Store(url)
+    try:
+        store.prepare()
+        with store.look() as connection:
+            if views.message_states(connection):
+                raise ConfigError(["--store: this database holds messages; name an empty one"])
+    finally:
+        store.close()
+
+
+def _write_config(folder: Path, url: str, port: int, receiver: int, destinations: int) -> Path:
+    names = [f"d{i}" for i in range(destinations)]
+    sections = "\n".join(
+        f'[destinations.{n}]\nkind = "http"\nurl = "http://127.0.0.1:{receiver}/hub/{n}"\nin_flight = {IN_FLIGHT}\n'
+        f'secret = "whsec_{base64.b64encode(SECRET.encode()).decode()}"\n'
+        for n in names
+    )
+    path = folder / "hub.toml"
+    path.write_text(
+        CONFIG.format(store=url, port=port, secret=SECRET, destinations=sections, names=json.dumps(names)),
+        encoding="utf-8",
+    )
+    return path
+
+
+@contextmanager
+def _process(command: list[str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with output.open("wb") as sink:
+        process = subprocess.Popen(command, stdout=sink, stderr=sink, env={**os.environ, "HUB_LOG": "warning"})  # noqa: S603
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes] | None = None, output: Path | None = None) -> None:
+    deadline = time.perf_counter() + READY_WITHIN
+    while time.perf_counter() < deadline:
+        if process is not None and process.poll() is not None:
+            break
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    said = output.read_text("utf-8", "replace")[-2000:] if output else ""
+    raise ConfigError([f"nothing listens on port {port} after {READY_WITHIN:.0f} s. {said}"])
+
+
+def _peak_mib(pid: int) -> float:
+    """Peak memory of a process as the kernel tells it (Linux)."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def receiver_app() -> web.Application:
+    """Takes documents, keeps their ids, and tells how many came twice or in the wrong order."""
+    seen: dict[str, set[str]] = {}
+    revisions: dict[str, str] = {}
+    totals = {"taken": 0, "duplicates": 0, "out_of_order": 0, "bare": 0, "first_hub": 0.0, "last": 0.0}
+
+    async def take(request: web.Request) -> web.Response:
+        document = json.loads(await request.read())
+        name = request.match_info["name"]
+        number, revision = document["order_no"], document["revision"]
+        totals["first_hub"] = totals["first_hub"] or time.time()
+        totals["last"] = time.time()
+        if number in seen.setdefault(name, set()):
+            totals["duplicates"] += 1
+        else:
+            seen[name].add(number)
+            totals["taken"] += 1
+        if revision < revisions.get(f"{name}/{number}", ""):
+            totals["out_of_order"] += 1
+        revisions[f"{name}/{number}"] = revision
+        return web.json_response({"ok": True})
+
+    async def bare(request: web.Request) -> web.Response:
+        json.loads(await request.read())
+        totals["bare"] += 1
+        return web.json_response({"ok": True})
+
+    async def report(_request: web.Request) -> web.Response:
+        return web.json_response(totals)
+
+    app = web.Application()
+    app.router.add_post("/hub/{name}", take)
+    app.router.add_post("/bare", bare)
+    app.router.add_get("/report", report)
+    return app
+
+
+if __name__ == "__main__":
+    web.run_app(receiver_app(), host="127.0.0.1", port=int(sys.argv[1]), print=None)

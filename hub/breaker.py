@@ -1,0 +1,57 @@
+"""Circuit breaker as a value: one per destination, kept in the store, shared by all workers.
+
+closed -> open when the share of outages over the window passes the limit; open -> half_open when its time is up (one
+real delivery probes); half_open -> closed or open by the probe's outcome. Only outages count: a refused document is
+the document's fault. A person may force a state.
+"""
+
+from dataclasses import dataclass, replace
+
+from hub.config import Breaker
+
+CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
+_SLICES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """`slices` are (start, good, bad) counts over the window, oldest first; times are epoch seconds."""
+
+    state: str = CLOSED
+    until: float = 0.0
+    slices: tuple[tuple[float, int, int], ...] = ()
+    forced: str = ""
+
+
+def allows(circuit: Circuit, now: float) -> int | None:
+    """How many deliveries may start: None for any number, 0 for none, 1 for a probe."""
+    if circuit.forced:
+        return 0 if circuit.forced == OPEN else None
+    if circuit.state == CLOSED:
+        return None
+    return 1 if now >= circuit.until else 0
+
+
+def probing(circuit: Circuit, now: float, timeout: float) -> Circuit:
+    """The circuit while a probe is under way; no second one starts before the first had its time."""
+    return replace(circuit, state=HALF_OPEN, until=now + timeout + 1)
+
+
+def observe(circuit: Circuit, policy: Breaker, good: int, bad: int, now: float) -> Circuit:
+    """The circuit after so many good answers and outages."""
+    if circuit.forced or good + bad == 0:
+        return circuit
+    if circuit.state != CLOSED:
+        if bad:
+            return Circuit(OPEN, now + policy.open_for)
+        return Circuit(CLOSED)
+    width = policy.over / _SLICES
+    kept = [s for s in circuit.slices if s[0] > now - policy.over]
+    if kept and now - kept[-1][0] < width:
+        kept[-1] = (kept[-1][0], kept[-1][1] + good, kept[-1][2] + bad)
+    else:
+        kept.append((now, good, bad))
+    all_good, all_bad = sum(s[1] for s in kept), sum(s[2] for s in kept)
+    if all_good + all_bad >= policy.at_least and all_bad / (all_good + all_bad) >= policy.failures:
+        return Circuit(OPEN, now + policy.open_for)
+    return Circuit(CLOSED, 0.0, tuple(kept))

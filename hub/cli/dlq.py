@@ -1,0 +1,209 @@
+"""`hub dlq`: dead letters, found, understood, mended and replayed."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dlq import shelf
+from hub import clock, desk
+from hub.cli.output import (
+    BeforeOption,
+    ConfigOption,
+    JsonOption,
+    LimitOption,
+    actor,
+    ago,
+    emit,
+    fail,
+    iso,
+    out,
+    reading,
+    stamped,
+    table,
+    writing,
+)
+
+app = typer.Typer(
+    help="Dead letters: groups shows causes, show explains one, replay sends them again once the cause is mended.",
+    no_args_is_help=True,
+)
+GroupOption = typer.Option("", "--group", "-g", help="Every open letter of this group (its first characters will do).")
+LettersArgument = typer.Argument(None, help="Ids of letters.")
+
+
+@app.command("list")
+def list_(
+    state: str = typer.Option("open", "--state", help="open, replaying, resolved, superseded, discarded, or all."),
+    group: str = typer.Option("", "--group", "-g", help="Only this group (whole fingerprint)."),
+    shop: str = typer.Option("", "--shop", help="Only this shop."),
+    destination: str = typer.Option("", "--destination", "-d", help="Only this destination."),
+    cause: str = typer.Option("", "--cause", help="Only this cause, such as mapping.unknown_word."),
+    order: str = typer.Option("", "--order", help="Only this order."),
+    owner: str = typer.Option("", "--owner", help="Only those assigned to this person."),
+    before: int | None = BeforeOption,
+    limit: int = LimitOption,
+    config: Path = ConfigOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Dead letters, newest first."""
+    with reading(config) as (_, connection):
+        rows = shelf.find(
+            connection, state=None if state == "all" else state, before=before, limit=limit, subject=order,
+            fingerprint=group, shop=shop, destination=destination, cause=cause, owner=owner,
+        )  # fmt: skip
+    if as_json:
+        emit({"letters": [stamped(r) for r in rows], "before": rows[-1]["id"] if len(rows) == limit else None})
+        return
+    now = clock.now().timestamp()
+    table(
+        ("id", "order", "stuck at", "what is wrong", "destination", "died", "age", "owner"),
+        [
+            (r["id"], r["subject"], r["step"], r["title"][:100], r["destination"], f"{r['died']}x",
+             ago(r["created_at"], now), r["owner"])
+            for r in rows
+        ],
+        empty="no dead letters",
+    )  # fmt: skip
+    if len(rows) == limit:
+        out.print(f"[dim]more: --before {rows[-1]['id']}[/]")
+
+
+@app.command()
+def groups(
+    state: str = typer.Option("open", "--state", help="open, resolved, superseded or discarded."),
+    limit: int = LimitOption,
+    config: Path = ConfigOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Causes, the most frequent first: mend one, replay the group."""
+    with reading(config) as (_, connection):
+        rows = shelf.groups(connection, state=state, limit=limit)
+    if as_json:
+        emit({"groups": [stamped(r) for r in rows]})
+        return
+    now = clock.now().timestamp()
+    for r in rows:
+        place = r["destination"] or r["channel"]
+        out.print(f"[bold]{r['fingerprint']}[/]  {r['count']} letter(s), {r['orders']} order(s)  {place}  {r['cause']}")
+        out.print(f"  {r['title']}", markup=False)
+        if r["hint"]:
+            out.print(f"  do: {r['hint']}", markup=False)
+        out.print(
+            f"  [dim]since {ago(r['first_at'], now)}, last {ago(r['last_at'], now)};"
+            f" look: hub dlq show {r['sample']}; again: hub dlq replay -g {r['fingerprint'][:6]}[/]"
+        )
+    if not rows:
+        out.print("[green]no dead letters[/]" if state == "open" else "[dim]none[/]")
+
+
+@app.command()
+def show(
+    letter: int = typer.Argument(..., help="Id of the letter."),
+    personal: bool = typer.Option(False, "--personal", help="Show personal data and the raw message in the clear."),
+    config: Path = ConfigOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """What is wrong, whose order it is, what to do, and what has been tried."""
+    with reading(config) as (_, connection):
+        found = desk.letter(connection, letter, "support" if personal else "viewer")
+    if as_json:
+        found["notes"] = [stamped(n) for n in found["notes"]]
+        emit(stamped(found))
+        return
+    _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    out.print(f"[bold]{found['title']}[/]" if "[" not in found["title"] else found["title"], markup="[" not in found["title"])
+    whose = f"order {found['subject']} of shop {found['shop']}" if found["subject"] else f"destination {found['destination']}"
+    out.print(f"letter {found['id']}, {found['state']}; {whose}; {found['kind']} {found['key']}")
+    to = f" on its way to {found['destination']}" if found["destination"] else ""
+    out.print(f"stuck at {found['step']}{to} ({found['cause']}), died {found['died']} time(s), {iso(found['updated_at'])}")
+    for problem in found["problems"]:
+        expected = f", expected {problem['expected']}" if problem.get("expected") else ""
+        out.print(f"  ✗ {problem.get('rule', '')}: found {problem.get('found') or 'nothing'}{expected}", markup=False)
+        if problem.get("path"):
+            out.print(f"    path: {problem['path']}", markup=False)
+        if problem.get("hint"):
+            out.print(f"    do: {problem['hint']}", markup=False)
+    if found["evidence"]:
+        out.print(f"  evidence: {found['evidence']}", markup=False)
+    if found["hint"] and not found["problems"]:
+        out.print(f"  do: {found['hint']}", markup=False)
+    if found.get("raw"):
+        out.print(f"  raw: {found['raw'][:4000]}", markup=False)
+    for said in found["notes"]:
+        out.print(f"  [dim]{iso(said['at'])}[/] {said['by']}: {said['text']}")
+    if found["closed_at"]:
+        out.print(f"closed by {found['closed_by']}: {found['closed_why']}", markup=False)
+    else:
+        out.print(f"[dim]again: hub dlq replay {found['id']}; the whole story: hub trace {found['subject']}[/]")
+
+
+@app.command()
+def replay(
+    letters: list[int] | None = LettersArgument,
+    group: str = GroupOption,
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be replayed."),
+    config: Path = ConfigOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Send letters on again, from the step where they stuck, with the mapping that is in force now."""
+    with writing(config) as (_, connection):
+        ids = _chosen(connection, letters, group)
+        done = desk.replay(connection, ids, actor(), dry_run=dry_run)
+    if as_json:
+        emit({"dry_run": dry_run, "letters": done.letters, "messages": done.messages,
+              "deliveries": done.deliveries, "skipped": done.skipped})  # fmt: skip
+        return
+    verb = "would go" if dry_run else "go"
+    out.print(f"{len(done.letters)} letter(s) {verb} again: {done.messages} to be mapped, {done.deliveries} to be sent")
+    if done.skipped:
+        out.print(f"{done.skipped} left out: no longer open")
+    if not dry_run:
+        out.print("[dim]they move while hub run (or hub work) is running; see hub dlq groups[/]")
+
+
+@app.command()
+def discard(
+    letters: list[int] | None = LettersArgument,
+    group: str = GroupOption,
+    reason: str = typer.Option(..., "--reason", help="Why they shall not go on; kept in the audit log."),
+    config: Path = ConfigOption,
+) -> None:
+    """End letters for good; what they held goes on without them."""
+    with writing(config) as (_, connection):
+        done = desk.discard(connection, _chosen(connection, letters, group), actor(), reason)
+    out.print(f"{done} letter(s) discarded")
+
+
+@app.command()
+def assign(
+    owner: str = typer.Argument(..., help='Whose they are; "" takes them back.'),
+    letters: list[int] | None = LettersArgument,
+    group: str = GroupOption,
+    config: Path = ConfigOption,
+) -> None:
+    """Give letters to a person."""
+    with writing(config) as (_, connection):
+        done = desk.assign(connection, _chosen(connection, letters, group), owner, actor())
+    out.print(f"{done} letter(s) assigned to {owner or 'nobody'}")
+
+
+@app.command()
+def note(
+    letter: int = typer.Argument(..., help="Id of the letter."),
+    text: str = typer.Argument(..., help="What you found out."),
+    config: Path = ConfigOption,
+) -> None:
+    """Keep what you found out with the letter."""
+    with writing(config) as (_, connection):
+        desk.note(connection, letter, actor(), text)
+    out.print("noted")
+
+
+def _chosen(connection: Any, letters: list[int] | None, group: str) -> list[int]:
+    if bool(letters) == bool(group):
+        fail("name letters, or one group with --group", hint="hub dlq groups", code=2)
+    return desk.letters_of_group(connection, group) if group else list(letters or [])

@@ -1,0 +1,64 @@
+"""`hub doctor`: what needs a person's attention, in one look."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dlq import shelf
+from hub import clock
+from hub.cli.output import PROBLEMS, ConfigOption, JsonOption, ago, emit, err, out, reading
+from hub.store import Connection, state, views
+from hub.wiring import Hub
+
+LATE = 300.0
+"""Seconds after which something that waits is worth a line."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(config: Path = ConfigOption, as_json: bool = JsonOption) -> None:
+    """Check configuration, store, pulls, queues, breakers and dead letters. Exit 0: all well; 1: something to do."""
+    with reading(config) as (hub, connection):
+        findings = _findings(hub, connection, clock.now().timestamp())
+    if as_json:
+        emit({"ok": not findings, "findings": findings})
+    elif not findings:
+        out.print("[green]✓[/] all well")
+    for finding in [] if as_json else findings:
+        err.print(f"✗ {finding['what']}", style="red", markup=False)
+        err.print(f"  do: {finding['do']}", markup=False)
+    raise typer.Exit(PROBLEMS if findings else 0)
+
+
+def _findings(hub: Hub, connection: Connection, now: float) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+
+    def add(what: str, do: str) -> None:
+        found.append({"what": what, "do": do})
+
+    for pull in views.pull_states(connection):
+        where = f"{pull['shop']}/{pull['kind']}"
+        if pull["paused"]:
+            add(f"pulling {where} is paused: {pull['paused']}", f"mend it, then: hub pull {pull['shop']}")
+        elif pull["failures"] >= 3:
+            add(f"pulling {where} failed {pull['failures']} times: {pull['error']}", f"hub pull {pull['shop']}")
+    for row in views.destination_states(connection):
+        name = row["name"]
+        circuit = state.circuit_of({"circuit": row.get("circuit") or ""})  # type: ignore[arg-type]  # only this key
+        if row.get("paused"):
+            add(f"{name} is paused: {row['paused']}", f"hub destinations resume {name}")
+        if circuit.forced or circuit.state != "closed":
+            add(f"the breaker of {name} is {circuit.forced or circuit.state}", f"hub deliveries list -d {name}")
+        oldest = min((v for k, v in row["oldest"].items() if k != "dead"), default=None)
+        if oldest and now - oldest > LATE:
+            add(f"{name}: the oldest waiting delivery was accepted {ago(oldest, now)}", f"hub deliveries list -d {name}")
+    for row in views.message_states(connection):
+        if row["state"] in ("received", "fetch") and now - row["oldest"] > LATE:
+            add(f"{row['n']} message(s) of {row['shop']} wait since {ago(row['oldest'], now)}", "is hub run running?")
+    for group in shelf.groups(connection, limit=10):
+        add(f"{group['count']} dead letter(s): {group['title']}", f"hub dlq show {group['sample']}")
+    return found

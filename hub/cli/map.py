@@ -1,0 +1,95 @@
+"""`hub map`: try a mapping on what a platform answered or pushed."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import adapters
+from canonical.errors import ConfigError, HubError
+from hub import clock, wiring
+from hub.cli.output import PROBLEMS, USAGE, WELL, emit, err, errors, fail, out, table
+from hub.mapping.catalog import Catalog
+from hub.trial import try_mapping
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("map")(map_file)
+
+
+def map_file(
+    channel: str = typer.Argument(..., help="CHANNEL or CHANNEL/KIND, such as taobao or taobao/refund."),
+    file: str = typer.Argument(..., help="What the platform answered or pushed; - reads standard input."),
+    shop: str = typer.Option("", "--shop", help="Use this shop of hub.toml: its settings, tenant and mapping."),
+    config: Path = typer.Option(Path("hub.toml"), "--config", "-c", help="Path of hub.toml, used with --shop."),
+    mappings: Path | None = typer.Option(None, "--mappings", help="Folder of mappings instead of the hub's own."),
+    as_json: bool = typer.Option(False, "--json", help="JSON: documents, problems, hints."),
+) -> None:
+    """Show what a platform's answer or push becomes. No store, no network. Exit 0: no problems; 1: some."""
+    code, _, kind = channel.partition("/")
+    with errors():
+        try:
+            result = _try(code, kind or None, _read(file), shop, config, mappings)
+        except HubError as error:
+            if as_json:
+                problem = {"code": error.code, "hint": error.hint, "found": error.message}
+                emit({"documents": [], "problems": [problem], "hints": []})
+            fail(error.message, hint=error.hint)
+    if as_json:
+        emit(result)
+    else:
+        _show(result)
+    raise typer.Exit(PROBLEMS if result["problems"] else WELL)
+
+
+def _try(code: str, kind: str | None, raw: bytes, shop: str, config: Path, mappings: Path | None) -> dict[str, Any]:
+    if shop:
+        hub = wiring.build(config)
+        front = hub.shops.get(shop)
+        if front is None:
+            raise ConfigError([f"no shop {shop!r} in {config}; there are: {', '.join(hub.shops)}"])
+        return try_mapping(
+            hub.catalog, front.channel, front.code, kind, raw, clock.now(),
+            folder=front.mappings, overlay=front.overlay, tenant=front.tenant, shop=shop,
+        )  # fmt: skip
+    adapter = adapters.load("channels", code)
+    problems: list[str] = []
+    catalog = Catalog(mappings or wiring.mappings_folder())
+    catalog.load()
+    if problems:
+        raise ConfigError(problems)
+    return try_mapping(catalog, wiring.unconfigured(adapter), code, kind, raw, clock.now())
+
+
+def _read(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", code=USAGE)
+
+
+def _show(result: dict[str, Any]) -> None:
+    for document in result["documents"]:
+        kind = str(document["schema"]).partition("/")[0]
+        number = document.get("order_no") if kind == "order" else document.get("refund_no")
+        facts = {k: document[k] for k in ("state", "payment", "fulfilment", "phase", "shippable") if k in document}
+        out.print(f"[bold]{kind} {number}[/]  " + "  ".join(f"{k} {v}" for k, v in facts.items()))
+        if document.get("lines"):
+            columns = [c for c in ("line_no", "sku", "title", "quantity", "unit_price", "amount", "refund")]
+            table(columns, [[line.get(c) for c in columns] for line in document["lines"]])
+    for hint in result["hints"]:
+        out.print(f"{hint['kind']} {hint['key']}: a thin event; the hub would fetch the record")
+    for ignored in result.get("ignored", []):
+        out.print(f"{ignored['kind']} {ignored['key']}: ignored, {ignored['why']}")
+    for problem in result["problems"]:
+        where = problem.get("rule", problem["code"])
+        found = f"found {problem['found']}" if problem.get("found") else problem["code"]
+        expected = f", expected {problem['expected']}" if problem.get("expected") else ""
+        err.print(f"✗ {problem['key']}  {where}: {found}{expected}", style="red", markup=False)
+        if problem.get("hint"):
+            err.print(f"  try: {problem['hint']}", markup=False)
+    out.print(f"[dim]{len(result['documents'])} document(s), {len(result['problems'])} problem(s); --json shows all[/]")

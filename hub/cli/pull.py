@@ -1,0 +1,95 @@
+"""`hub pull`: ask a platform for a span of time, now."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import typer
+
+from hub import clock, pulling, wiring
+from hub.cli.output import PROBLEMS, ConfigOption, JsonOption, emit, err, errors, fail, opened, out
+from hub.config import Pull
+from hub.store import state
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("pull")(pull)
+
+
+def pull(
+    shop: str = typer.Argument(..., help="Name of the shop in hub.toml."),
+    start: str = typer.Option("", "--from", help="Modified since: 2026-01-31 or 2026-01-31T08:00 (hub.timezone)."),
+    end: str = typer.Option("", "--to", help="Modified before; empty: now."),
+    kind: str = typer.Option("", "--kind", help="Only order or refund."),
+    config: Path = ConfigOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Pull what changed in a span (default: since the last pull). It is stored; hub run or hub work translates it."""
+    with errors():
+        hub = opened(config)
+        wiring.start(hub)
+        if shop not in hub.shops:
+            fail(f"no shop {shop!r} in {config}", hint=f"there are: {', '.join(hub.shops)}", code=2)
+        settings = hub.config.shops[shop].pull or Pull()
+        kinds = [k for k in pulling.kinds(hub.shops[shop], settings) if not kind or k == kind]
+        if not kinds:
+            fail(f"the channel of {shop} cannot pull {kind or 'anything'}", code=2)
+        zone = ZoneInfo(hub.config.hub.timezone)
+        now = clock.now().timestamp()
+        since = _instant(start, zone) if start else None
+        until = _instant(end, zone) if end else now - pulling.SETTLE
+        try:
+            with hub.store.begin() as connection:
+                for name in kinds:
+                    row = state.pull_state(connection, shop, name)
+                    reached = row["reached"]
+                    begin = since if since is not None else (reached or now - settings.first) - settings.overlap
+                    pulling.span(connection, shop, name, begin, until)
+            results = asyncio.run(_all(hub, shop, kinds, settings, until))
+        finally:
+            hub.store.close()
+    if as_json:
+        emit({"shop": shop, "pulled": results})
+    for name, found in results.items():
+        if not as_json:
+            out.print(f"{shop} {name}: {found['records']} record(s), {found['new']} new, {found['pages']} page(s)")
+        if found["error"]:
+            err.print(f"✗ {shop} {name}: {found['error']}", style="red", markup=False)
+    if any(found["error"] for found in results.values()):
+        raise typer.Exit(PROBLEMS)
+
+
+async def _all(hub: wiring.Hub, shop: str, kinds: list[str], settings: Pull, until: float) -> dict[str, dict[str, object]]:
+    flow, http = wiring.connect(hub)
+    found: dict[str, dict[str, object]] = {}
+    try:
+        for kind in kinds:
+            records = new = pages = 0
+            error = ""
+            while True:
+                page = await pulling.pull_page(hub.store, http, hub.shops[shop], kind, settings, hub.config.hub.key)
+                if page is None:
+                    break
+                records, new, pages, error = records + page.records, new + page.new, pages + 1, page.error
+                reached = await hub.store.read(_reached, shop, kind)
+                if error or (not page.more and reached >= until):
+                    break
+            found[kind] = {"records": records, "new": new, "pages": pages, "error": error}
+    finally:
+        await flow.close()
+        await http.aclose()
+    return found
+
+
+def _reached(connection: object, shop: str, kind: str) -> float:
+    return float(state.pull_state(connection, shop, kind)["reached"] or 0.0)  # type: ignore[arg-type]
+
+
+def _instant(text: str, zone: ZoneInfo) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"{text!r} is not a time", hint="write 2026-01-31 or 2026-01-31T08:00", code=2)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()

@@ -1,0 +1,265 @@
+"""From the outbox to a destination and back: claim, one attempt, record in batches."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import orjson
+from hub.store import Connection
+
+from adapters.port import Delivery, Destination, Receipt
+from canonical import Problem
+from canonical.errors import HubError, InDoubt, MappingFailed, NotAuthorised, Unavailable
+from dlq import DeadLetter, State, shelf
+from hub import breaker, clock, letters, throttle
+from hub.config import DestinationSection
+from hub.retry import AskAt, GiveUp, Pause, RetryAt, decide
+from hub.store import documents, inbox, outbox, state
+from hub.store.outbox import Outcome
+from hub.wire import Log, converse, mask_text
+
+LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+"""Upper edges in seconds of the accepted-to-delivered histogram."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One configured destination, ready to be spoken to. `render` is None where the canonical document goes out."""
+
+    name: str
+    section: DestinationSection
+    adapter: Destination
+    render: Callable[[str, Any], tuple[Any, Sequence[Problem], str, str]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An attempt's outcome with what follows from it."""
+
+    row: Mapping[str, Any]
+    outcome: Outcome
+    letter: DeadLetter | None = None
+    outage: bool | None = None  # what the breaker hears: an outage, a working destination, or nothing
+    pause: HubError | None = None
+    hold: bool = False
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Deliveries taken, and those among them whose outcome must be settled first."""
+
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    doubtful: frozenset[int] = frozenset()
+    wait: float | None = None  # seconds until a budget or a breaker lets more through
+
+
+def claim(
+    connection: Connection, name: str, section: DestinationSection, free: int, now: float, lease: float, owner: str
+) -> Claim:
+    """Take what may start now: not while paused or open, one while probing, within the budget all processes share."""
+    shared = state.destination(connection, name, lock=True)
+    if shared["paused"]:
+        return Claim()
+    circuit = state.circuit_of(shared)
+    allowed = breaker.allows(circuit, now)
+    wanted = free if allowed is None else min(free, allowed)
+    if wanted == 0:
+        return Claim(wait=max(circuit.until - now, 0.05) if not circuit.forced else None)
+    granted, bucket = throttle.take(state.bucket_of(shared), section.limit, wanted, now)
+    if granted == 0:
+        return Claim(wait=throttle.ready_in(bucket, section.limit or 1.0))
+    doubtful = outbox.claim(connection, name, outbox.IN_DOUBT, granted, now, lease, owner)
+    fresh = outbox.claim(connection, name, outbox.WAITING, granted - len(doubtful), now, lease, owner)
+    taken = len(doubtful) + len(fresh)
+    if taken and section.limit:
+        unused = throttle.Bucket(bucket.tokens + granted - taken, now)
+        state.keep_destination(connection, name, now, bucket=unused)
+    if taken and allowed is not None:
+        probing = breaker.probing(circuit, now, section.timeout)
+        state.keep_destination(connection, name, now, circuit=probing)
+        _audit_turn(connection, name, circuit.state, probing.state, now)
+    return Claim([*doubtful, *fresh], frozenset(r["id"] for r in doubtful))
+
+
+async def attempt(http: httpx.AsyncClient, target: Target, row: Mapping[str, Any], doubtful: bool) -> Result:
+    """Try one delivery once. Never raises HubError: every ending is a Result."""
+    started, tick = clock.now().timestamp(), time.perf_counter()
+    log = Log()
+    document = orjson.loads(inbox.decompress(row["body"]))
+    body, problems, version, root = document, (), "", "request"
+    if target.render is not None:
+        body, problems, version, root = target.render(row["kind"], document)
+    try:
+        if problems:
+            raise MappingFailed("the destination's mapping could not render the document")
+        delivery = _delivery(row, body, root)
+        receipt = await _send(http, target, delivery, doubtful, log)
+    except HubError as error:
+        seconds = time.perf_counter() - tick
+        return _failed(target, row, error, problems, log, started, seconds, version)
+    outcome = Outcome(
+        row["id"],
+        row["lane"],
+        outbox.DELIVERED,
+        started,
+        time.perf_counter() - tick,
+        row["attempts"],
+        "already there" if receipt.already_there else "delivered",
+        log.status,
+        answer=log.answer,
+        reference=receipt.reference,
+        mapping_version=version,
+    )
+    return Result(row, outcome, outage=False)
+
+
+def broken(target: Target, row: Mapping[str, Any], error: HubError) -> Result:
+    """The result of an attempt in which our own code failed."""
+    return _failed(target, row, error, (), Log(), clock.now().timestamp(), 0.0, "")
+
+
+async def _send(
+    http: httpx.AsyncClient, target: Target, delivery: Delivery, doubtful: bool, log: Log
+) -> Receipt:
+    if doubtful:
+        if target.adapter.can_look_up:
+            asked = target.adapter.look_up(delivery, clock.now())
+            found = await converse(http, asked, target.section.timeout, log)
+            if found is not None:
+                return Receipt(found.reference, already_there=True)
+        elif target.section.in_doubt == "ask":
+            raise MappingFailed(
+                "it is not known whether the destination took it, and it cannot be asked",
+                code="delivery.in_doubt",
+                hint="Look in the destination for the order; then discard the letter if it is there, or replay it.",
+            )
+    return await converse(http, target.adapter.push(delivery, clock.now()), target.section.timeout, log)
+
+
+def _failed(
+    target: Target,
+    row: Mapping[str, Any],
+    error: HubError,
+    problems: Sequence[Problem],
+    log: Log,
+    started: float,
+    seconds: float,
+    version: str,
+) -> Result:
+    section, now = target.section, started + seconds
+    first_at = row["first_at"] or started
+    decision = decide(section.retry, row["attempts"], first_at, error, now)
+    outage = True if isinstance(error, InDoubt) or (isinstance(error, Unavailable) and not error.throttled) else None
+    if log.status is not None and outage is None:
+        outage = False
+
+    def outcome(status: str, what: str, due_at: float = 0.0, reference: str = "") -> Outcome:
+        return Outcome(
+            row["id"], row["lane"], status, started, seconds, row["attempts"], what, log.status,
+            error=f"{error.code}: {mask_text(error.message)}", answer=log.answer, due_at=due_at,
+            reference=reference, mapping_version=version,
+        )  # fmt: skip
+
+    if isinstance(decision, GiveUp):
+        letter = letters.of_delivery(row, error, problems, answer=log.answer, version=version)
+        return Result(row, outcome(outbox.DEAD, decision.why), letter, outage)
+    if isinstance(decision, Pause):
+        pause = error if isinstance(error, NotAuthorised) else None
+        return Result(row, outcome(outbox.WAITING, "not authorised", now), None, outage, pause)
+    late = now - first_at >= section.degrade.after
+    if late and section.degrade.policy == "assume":
+        reference = f"assumed: {section.degrade.answer}"
+        return Result(row, outcome(outbox.DELIVERED, "assumed", 0.0, reference), None, outage, assumed=True)
+    hold = late and section.degrade.policy == "hold"
+    if isinstance(decision, AskAt):
+        return Result(row, outcome(outbox.IN_DOUBT, "in doubt", decision.at), None, outage, hold=hold)
+    assert isinstance(decision, RetryAt)  # noqa: S101  # the only one left
+    return Result(row, outcome(outbox.WAITING, "failed", decision.at), None, outage, hold=hold)
+
+
+def record(
+    connection: Connection, results: Sequence[Result], sections: Mapping[str, DestinationSection], owner: str, now: float
+) -> int:
+    """Write a batch of attempts: outcomes, letters, breakers, pauses, counters. Returns how many were ours."""
+    mine = {o.id for o in outbox.record(connection, [r.outcome for r in results], owner)}
+    kept = [r for r in results if r.outcome.id in mine]
+    shelf.put(connection, [r.letter for r in kept if r.letter], now)
+    delivered = [r for r in kept if r.outcome.state == outbox.DELIVERED]
+    shelf.close(connection, (f"delivery/{r.outcome.id}" for r in delivered), State.RESOLVED, now, why="delivered")
+    documents.mark_for_review(connection, [r.row["document_id"] for r in kept if r.assumed])
+    by_destination: dict[str, list[Result]] = {}
+    for result in kept:
+        by_destination.setdefault(result.row["destination"], []).append(result)
+    counts: dict[tuple[str, ...], float] = {}
+    for name, group in sorted(by_destination.items()):
+        _after(connection, name, sections[name], group, now)
+        _count(name, group, counts)
+    state.count(connection, counts)
+    return len(kept)
+
+
+def _after(connection: Connection, name: str, section: DestinationSection, group: Sequence[Result], now: float) -> None:
+    """What a batch means to its destination as a whole."""
+    bad = sum(r.outage is True for r in group)
+    good = sum(r.outage is False for r in group)
+    shared = state.destination(connection, name, lock=True)
+    circuit = state.circuit_of(shared)
+    if bad or circuit.slices or circuit.state != breaker.CLOSED or good:
+        turned = breaker.observe(circuit, section.breaker, good, bad, now)
+        state.keep_destination(connection, name, now, circuit=turned)
+        _audit_turn(connection, name, circuit.state, turned.state, now)
+    refused = next((r.pause for r in group if r.pause), None)
+    if refused is not None and not shared["paused"]:
+        state.keep_destination(connection, name, now, paused=f"credentials refused: {refused.message}")
+        state.write_audit(connection, now, "hub", "destination.paused", name, refused.message)
+        shelf.put(connection, [letters.of_destination(name, group[0].row["tenant"], refused)], now)
+    if section.degrade.policy == "hold":
+        for result in group:
+            if result.hold:
+                outbox.hold_others(connection, result.row["tenant"], result.row["subject"], name)
+        through = [r.row for r in group if r.outcome.state == outbox.DELIVERED]
+        for row in through:
+            outbox.release_others(connection, row["tenant"], [row["subject"]], name)
+
+
+def _audit_turn(connection: Connection, name: str, before: str, after: str, now: float) -> None:
+    if before != after:
+        state.write_audit(connection, now, "hub", f"breaker.{after}", name, f"was {before}")
+
+
+def _count(name: str, group: Sequence[Result], counts: dict[tuple[str, ...], float]) -> None:
+    def add(*key: str, by: float = 1) -> None:
+        counts[key] = counts.get(key, 0) + by
+
+    for result in group:
+        outcome, channel = result.outcome, result.row["channel"]
+        add("attempts", name, outcome.outcome)
+        if outcome.state == outbox.DELIVERED:
+            latency = outcome.at + outcome.seconds - result.row["accepted_at"]
+            edge = next((str(b) for b in LATENCY_BUCKETS if latency <= b), "+Inf")
+            add("delivered", channel, name)
+            add("latency", name, edge)
+            add("latency_sum", name, by=max(latency, 0.0))
+        elif result.letter is not None:
+            add("dead", channel, name, result.letter.cause)
+
+
+def _delivery(row: Mapping[str, Any], body: Any, root: str) -> Delivery:
+    return Delivery(
+        id=str(row["id"]),
+        tenant=row["tenant"],
+        destination=row["destination"],
+        kind=row["kind"],
+        shop=row["shop"],
+        key=row["key"],
+        subject=row["subject"],
+        revision=row["revision"],
+        sequence=row["sequence"],
+        idempotency_key=row["idempotency_key"],
+        body=body,
+        attempt=row["attempts"],
+        root=root,
+    )

@@ -1,0 +1,217 @@
+"""Turns rows into closures, once per file. A document is built by calling them; nothing is looked up by name again.
+
+A closure takes a Frame (the item that expressions are relative to, and the way out of the loop) and returns the
+value. What goes wrong with the data is noted in the Run, with the row that was at work, and the next row goes on: one
+pass finds everything.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from hub.mapping.expression import EVALUATION_ERRORS, Expression, is_true
+from hub.mapping.functions import Unfit
+from hub.mapping.rows import Listing, Object, Part, Row, Switch, Value
+from hub.mapping.run import Build, Frame, Run, scope_of
+from hub.mapping.telling import blame, missing
+from hub.mapping.values import compile_value, items_of
+
+Search = Callable[[Any], Any]
+"""Parsed JSON in, the value of an expression out."""
+
+
+Fields = list[tuple[str, Build, bool]]
+"""The rows of an object: name, closure, and whether it waits for the document."""
+
+
+class Pending(dict[str, Any]):
+    """An object with rows that wait for the document: whether it is null is known only after them."""
+
+
+def compile_row(row: Row, *, outward: bool) -> Build:
+    """The closure of any row."""
+    if isinstance(row, Value):
+        return compile_value(row, outward=outward)
+    if isinstance(row, Switch):
+        return _switch(row, outward)
+    if isinstance(row, Object):
+        return _object(row, outward, item=False)
+    return _listing(row, outward)
+
+
+def waits(row: Row) -> bool:
+    """Whether a row itself (not the rows inside it) reads the canonical document, so that it must run last."""
+    if isinstance(row, Listing):
+        return any(part.source == "document" for part in row.parts)
+    if isinstance(row, Switch):
+        return row.source == "document" or any(waits(inner) for _, inner in row.branches)
+    return row.source == "document"
+
+
+def settle(value: Any) -> Any:
+    """After the last rows: objects that waited and stayed empty become null."""
+    if isinstance(value, dict):
+        for key in list(value):
+            value[key] = settle(value[key])
+            if value[key] is None:
+                del value[key]
+        return value if value or not isinstance(value, Pending) else None
+    if isinstance(value, list):
+        for inner in value:
+            settle(inner)
+    return value
+
+
+def _switch(row: Switch, outward: bool) -> Build:
+    pick = scope_of(row.source)
+    branches = [(c.search if c else None, compile_row(inner, outward=outward)) for c, inner in row.branches]
+
+    def choose(frame: Frame) -> Any:
+        try:
+            data = pick(frame)
+            for condition, build in branches:
+                if condition is None or is_true(condition(data)):
+                    value = build(frame)
+                    break
+            else:
+                value = None
+        except EVALUATION_ERRORS as error:
+            return blame(row, frame, error)
+        return missing(row, frame, None) if value is None and row.required else value
+
+    return choose
+
+
+def _object(row: Object, outward: bool, *, item: bool) -> Build:
+    """`item`: an element of a list, which stays even where every row is null (a line never vanishes in silence)."""
+    base = _fields(row.rows, outward)
+    variants = [(c.search if c else None, _fields(rows, outward)) for c, rows in row.variants]
+    condition, pick, elsewhere = row.condition, scope_of(row.source), row.source != "item"
+
+    def build(frame: Frame) -> Any:
+        if elsewhere:
+            frame = Frame(frame.run, pick(frame), frame.parent, frame.at)
+        fields = base
+        try:
+            if condition is not None and not is_true(condition.search(frame.item)):
+                return None
+            for test, rows in variants:
+                if test is None or is_true(test(frame.item)):
+                    fields = rows
+                    break
+        except EVALUATION_ERRORS as error:
+            return blame(row, frame, error)
+        return fill(frame, fields, item)
+
+    return build
+
+
+def fill(frame: Frame, fields: Fields, keep: bool) -> dict[str, Any] | None:
+    """Build an object from its rows. Nulls are left out; without any value it is null itself, unless `keep`."""
+    result: dict[str, Any] = {}
+    waiting: list[tuple[str, Build]] = []
+    for name, build, late in fields:
+        if late:
+            waiting.append((name, build))
+            continue
+        value = build(frame)
+        if value is not None:
+            result[name] = value
+    if waiting:
+        return _later(frame, result, waiting, keep)
+    return result if result or keep else None
+
+
+def _later(frame: Frame, result: dict[str, Any], waiting: list[tuple[str, Build]], keep: bool) -> dict[str, Any]:
+    target = result if keep or result else Pending()
+    frame.run.pending = True
+
+    def finish() -> None:
+        for name, build in waiting:
+            value = build(frame)
+            if value is not None:
+                target[name] = value
+
+    frame.run.deferred.append(finish)
+    return target
+
+
+def _fields(rows: list[tuple[str, Row]], outward: bool) -> Fields:
+    return [(name, compile_row(row, outward=outward), waits(row)) for name, row in rows]
+
+
+def compile_document(body: Object, *, outward: bool) -> Callable[[Run], dict[str, Any]]:
+    """The closure that builds a whole document from a Run."""
+    base = _fields(body.rows, outward)
+    variants = [(c.search if c else None, _fields(rows, outward)) for c, rows in body.variants]
+
+    def build(run: Run) -> dict[str, Any]:
+        frame = Frame(run, run.root)
+        fields = base
+        try:
+            for test, rows in variants:
+                if test is None or is_true(test(frame.item)):
+                    fields = rows
+                    break
+        except EVALUATION_ERRORS as error:
+            blame(body, frame, error)
+        run.document = fill(frame, fields, keep=True) or {}
+        for finish in run.deferred:
+            finish()
+        if run.pending:
+            settle(run.document)
+        return run.document
+
+    return build
+
+
+def _listing(row: Listing, outward: bool) -> Build:
+    parts = [_part(row, part, outward) for part in row.parts]
+    if len(parts) == 1:
+        return parts[0]
+
+    def join(frame: Frame) -> Any:
+        result: list[Any] | None = None
+        for part in parts:
+            result = part(frame, result)
+        return result
+
+    return join
+
+
+def _part(row: Listing, part: Part, outward: bool) -> Callable[..., list[Any] | None]:
+    build = _object(part.object, outward, item=True)
+    pick = scope_of(part.source)
+    condition, each, where = (_search(e) for e in (part.condition, part.each, part.where))
+
+    def add(frame: Frame, result: list[Any] | None = None) -> list[Any] | None:
+        try:
+            data = pick(frame)
+            if condition is not None and not is_true(condition(data)):
+                return result
+            items = [data] if each is None else items_of(each(data))
+        except Unfit as unfit:
+            blame(row, frame, unfit)
+            return result
+        except EVALUATION_ERRORS as error:
+            blame(row, frame, error)
+            return result
+        if items is None:
+            return result
+        result = [] if result is None else result
+        parent = frame if each is not None else frame.parent
+        for item in items:
+            inner = Frame(frame.run, item, parent, (*frame.at, len(result)))
+            try:
+                if where is not None and not is_true(where(item)):
+                    continue
+            except EVALUATION_ERRORS as error:
+                blame(row, inner, error)
+                continue
+            result.append(build(inner))
+        return result
+
+    return add
+
+
+def _search(expression: Expression | None) -> Search | None:
+    return expression.search if expression else None

@@ -1,0 +1,53 @@
+"""One translation under way: the record, where expressions are read, and what was found wrong so far."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from canonical.problem import Problem
+    from hub.mapping.rows import MappingFile
+
+
+class Run:
+    """One translation under way: the record, what was found wrong, and the rows that wait for the document."""
+
+    __slots__ = ("currency", "deferred", "document", "failed", "mapping", "pending", "problems", "root", "seen")
+
+    def __init__(self, mapping: "MappingFile", root: Any) -> None:
+        self.mapping = mapping
+        self.root = root
+        self.currency = ""
+        self.document: dict[str, Any] = {}
+        self.problems: list[Problem] = []
+        self.failed: set[str] = set()
+        self.deferred: list[Callable[[], None]] = []
+        self.pending = False
+        self.seen: dict[tuple[str, tuple[int, ...], str], int] = {}
+
+
+class Frame:
+    """Where expressions are read: the item at hand, the frame one loop up, the positions in the lists so far."""
+
+    __slots__ = ("at", "item", "parent", "run")
+
+    def __init__(self, run: Run, item: Any, parent: "Frame | None" = None, at: tuple[int, ...] = ()) -> None:
+        self.run = run
+        self.item = item
+        self.parent = parent
+        self.at = at
+
+
+Build = Callable[[Frame], Any]
+"""A compiled row."""
+Convert = Callable[[Any, Run], Any]
+"""A compiled conversion: the raw value (never null) in, the canonical one out. Raises Unfit."""
+
+
+def scope_of(source: str) -> Callable[[Frame], Any]:
+    if source == "root":
+        return lambda frame: frame.run.root
+    if source == "document":
+        return lambda frame: frame.run.document
+    if source == "parent":
+        return lambda frame: frame.parent.item if frame.parent is not None else frame.item
+    return lambda frame: frame.item

@@ -1,0 +1,62 @@
+"""Fresh tokens for a shop: fetched by its adapter, kept encrypted, put to use at once."""
+
+import json
+
+import httpx
+import structlog
+from cryptography.fernet import Fernet, InvalidToken
+from hub.store import Connection
+
+from canonical.errors import ConfigError, HubError
+from hub import clock
+from hub.receiving import ShopFront
+from hub.store import Store, state
+from hub.wire import converse
+
+log = structlog.get_logger("hub.renewal")
+
+TIMEOUT = 15.0
+EARLY = 86400.0
+"""Seconds before its end at which a token is renewed: JD demands the last day, others do not mind."""
+
+
+async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str) -> bool:
+    """Ask the platform for fresh tokens. False where it has none to give; the shop then needs a person."""
+    if shop.rebuild is None or not key:
+        return False
+    now = clock.now()
+    try:
+        fresh = await converse(http, shop.channel.refresh(now), TIMEOUT)
+    except HubError as error:
+        log.warning("token.refresh_failed", shop=shop.name, code=error.code)
+        return False
+    if fresh is None:
+        return False
+    sealed = Fernet(key.encode()).encrypt(json.dumps(dict(fresh.settings)).encode())
+    expires = fresh.expires_at.timestamp() if fresh.expires_at else None
+
+    def keep(connection: Connection) -> None:
+        state.keep_credentials(connection, shop.name, sealed, expires, now.timestamp())
+        state.write_audit(connection, now.timestamp(), "hub", "token.refreshed", shop.name)
+
+    await store.run(keep)
+    shop.channel = shop.rebuild(fresh.settings)
+    return True
+
+
+def expires_soon(connection: Connection, shop: str, now: float) -> bool:
+    """Whether the kept tokens of a shop end within a day."""
+    row = state.credentials_of(connection, shop)
+    return row is not None and row["expires_at"] is not None and row["expires_at"] - now < EARLY
+
+
+def restore(connection: Connection, shop: ShopFront, key: str) -> None:
+    """Use the tokens that an earlier run has refreshed. Raises ConfigError if the key does not open them."""
+    row = state.credentials_of(connection, shop.name)
+    if row is None or shop.rebuild is None:
+        return
+    try:
+        settings = json.loads(Fernet(key.encode()).decrypt(row["sealed"]))
+    except (InvalidToken, ValueError) as error:
+        raise ConfigError([f"hub.key does not open the stored tokens of shop {shop.name}"]) from error
+    shop.channel = shop.rebuild(settings)

@@ -1,0 +1,7 @@
+"""The hub's memory: SQLite (one process) or PostgreSQL (many), through SQLAlchemy Core."""
+
+from sqlalchemy import Connection
+
+from hub.store.engine import Store
+
+__all__ = ["Connection", "Store"]

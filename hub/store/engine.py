@@ -1,0 +1,161 @@
+"""Opening the store and running transactions on it.
+
+SQLite: WAL, synchronous=FULL, one writer thread, BEGIN IMMEDIATE; a lock beside the file keeps a second working
+process out. PostgreSQL: a pool; rows are claimed with FOR UPDATE SKIP LOCKED and lanes are locked by advisory locks.
+Functions that take a `Connection` never commit: the transaction belongs to the caller of `Store`.
+"""
+
+import asyncio
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from canonical.errors import ConfigError
+from hub.store.migrate import upgrade
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WRITERS_ON_POSTGRESQL = 4
+READERS = 2
+
+
+class Store:
+    """An open database. `run` and `read` are for asyncio code, `begin` and `look` for the rest."""
+
+    def __init__(self, url: str, *, folder: Path = Path()) -> None:
+        self.url = _absolute(url, folder)
+        self.sqlite = self.url.startswith("sqlite")
+        self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._writer = _open(self.url, immediate=True)
+        self._reader = _open(self.url, immediate=False) if self.sqlite else self._writer
+        self._writing = ThreadPoolExecutor(1 if self.sqlite else WRITERS_ON_POSTGRESQL, "hub-store")
+        self._reading = ThreadPoolExecutor(READERS, "hub-read")
+        self._lock: IO[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Create or migrate the tables. Raises ConfigError if the database cannot be reached."""
+        try:
+            with self._writer.connect() as connection:
+                upgrade(connection)
+        except (SQLAlchemyError, OSError) as error:
+            raise ConfigError([f"hub.store: cannot open {self._shown()}: {_first_line(error)}"]) from error
+
+    def own(self) -> bool:
+        """Become the one working process of an SQLite store. False if another one is. Always true on PostgreSQL."""
+        if not self.sqlite or self._lock is not None:
+            return True
+        path = make_url(self.url).database or ""
+        handle = open(f"{path}.lock", "wb")  # noqa: SIM115  # held for as long as the process works
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.close()
+            return False
+        self._lock = handle
+        return True
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A writing transaction: committed at the end, rolled back on an exception."""
+        with self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """A reading transaction."""
+        with self._reader.connect() as connection:
+            yield connection
+
+    async def run(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run work(connection, ...) in a writing transaction, off the event loop."""
+
+        def job() -> R:
+            with self.begin() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._writing, job)
+
+    async def read(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run work(connection, ...) in a reading transaction, off the event loop."""
+
+        def job() -> R:
+            with self.look() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, job)
+
+    def close(self) -> None:
+        """Finish what runs and let go of the database."""
+        self._writing.shutdown()
+        self._reading.shutdown()
+        self._writer.dispose()
+        if self._reader is not self._writer:
+            self._reader.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _shown(self) -> str:
+        return make_url(self.url).render_as_string(hide_password=True)
+
+
+def lock_lanes(connection: Connection, names: Iterable[str]) -> None:
+    """On PostgreSQL, let no other transaction touch these lanes until the end of this one. In order: no deadlock."""
+    if connection.dialect.name != "postgresql":
+        return
+    for name in sorted(set(names)):
+        connection.execute(_LOCK, {"name": name})
+
+
+_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def skip_locked(connection: Connection) -> dict[str, Any]:
+    """Arguments for `with_for_update` where rows are claimed; nothing on SQLite, whose writers never overlap."""
+    return {"skip_locked": True} if connection.dialect.name == "postgresql" else {}
+
+
+def _absolute(url: str, folder: Path) -> str:
+    parsed = make_url(url)
+    if not parsed.drivername.startswith("sqlite"):
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return parsed.render_as_string(hide_password=False)
+    if not parsed.database or parsed.database == ":memory:":
+        raise ConfigError(["hub.store: SQLite needs a file, such as sqlite:///var/hub.db"])
+    path = folder / parsed.database
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return parsed.set(database=str(path)).render_as_string(hide_password=False)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _open(url: str, *, immediate: bool) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=WRITERS_ON_POSTGRESQL + READERS + 1, max_overflow=4, pool_pre_ping=True)
+    engine = create_engine(url, poolclass=QueuePool, pool_size=READERS + 1, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connect(dbapi: Any, _record: Any) -> None:
+        dbapi.isolation_level = None  # we say BEGIN ourselves
+        dbapi.execute("pragma busy_timeout = 30000")
+        dbapi.execute("pragma journal_mode = wal")
+        dbapi.execute("pragma synchronous = full")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("begin immediate" if immediate else "begin")
+
+    return engine

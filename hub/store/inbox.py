@@ -1,0 +1,230 @@
+"""Messages as they came. Accepted means: in this table, committed."""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.store.engine import skip_locked
+from hub.store.tables import messages
+
+RECEIVED, FETCH, TRANSLATED, IGNORED, DEAD = "received", "fetch", "translated", "ignored", "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message on its way to the disk. `digest` is equal for what is the same message; `body` is compressed."""
+
+    tenant: str
+    shop: str
+    channel: str
+    kind: str
+    key: str
+    subject: str
+    revision: str
+    via: str
+    digest: str
+    body: bytes
+    received_at: float
+    state: str = RECEIVED
+    headers: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a message."""
+
+    id: int
+    state: str
+    reason: str = ""
+    document_id: int | None = None
+    same_as: int | None = None
+    mapping_version: str = ""
+
+
+def compress(raw: bytes) -> bytes:
+    """As bodies are kept: zlib level 1, the cheapest that still saves two thirds."""
+    return zlib.compress(raw, 1)
+
+
+def decompress(stored: bytes) -> bytes:
+    """The bytes as they came."""
+    return zlib.decompress(stored)
+
+
+def accept(connection: Connection, incoming: Sequence[Incoming]) -> tuple[list[int], list[Incoming]]:
+    """Store messages. Returns the ids of the new ones and those whose content is known already."""
+    if not incoming:
+        return [], []
+    first: dict[str, Incoming] = {}
+    repeats: list[Incoming] = []
+    for item in incoming:
+        if item.digest in first:
+            repeats.append(item)
+        else:
+            first[item.digest] = item
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = (
+        dialect.insert(messages)
+        .on_conflict_do_nothing(index_elements=["digest"])
+        .returning(messages.c.id, messages.c.digest)
+    )
+    stored = connection.execute(statement, [_row(i) for i in first.values()]).all()
+    new = {row.digest for row in stored}
+    repeats += [item for digest, item in first.items() if digest not in new]
+    return sorted(row.id for row in stored), repeats
+
+
+def keep_repeats(connection: Connection, repeats: Sequence[Incoming]) -> None:
+    """Note pushed duplicates: ignored, without their body, pointing at the first."""
+    if not repeats:
+        return
+    digests = {item.digest for item in repeats}
+    known = connection.execute(select(messages.c.digest, messages.c.id).where(messages.c.digest.in_(digests)))
+    first = {row.digest: row.id for row in known}
+    extra = {"digest": None, "body": None, "headers": None, "state": IGNORED, "reason": "duplicate"}
+    rows = [{**_row(i), **extra, "same_as": first.get(i.digest), "done_at": i.received_at} for i in repeats]
+    connection.execute(insert(messages), rows)
+
+
+def claim(connection: Connection, state: str, limit: int, now: float, lease: float, owner: str) -> list[RowMapping]:
+    """Take up to `limit` messages that wait in this state, oldest first."""
+    ready = (
+        select(messages.c.id)
+        .where(messages.c.state == state, messages.c.due_at <= now, messages.c.lease_until <= now)
+        .order_by(messages.c.id)
+        .limit(limit)
+        .with_for_update(**skip_locked(connection))
+    )
+    taken = (
+        update(messages)
+        .where(messages.c.id.in_(ready.scalar_subquery()))
+        .values(lease_until=now + lease, lease_owner=owner)
+        .returning(messages)
+    )
+    rows = list(connection.execute(taken).mappings())
+    rows.sort(key=lambda row: int(row["id"]))
+    return rows
+
+
+def finish(connection: Connection, done: Iterable[Done], owner: str, now: float) -> set[int]:
+    """Record what became of messages; returns the ids that were still ours (a late worker records nothing)."""
+    rows = {d.id: d for d in done}
+    if not rows:
+        return set()
+    ours = set(
+        connection.execute(
+            select(messages.c.id).where(messages.c.id.in_(list(rows)), messages.c.lease_owner == owner)
+        ).scalars()
+    )
+    values = [
+        {
+            "b_id": d.id,
+            "b_state": d.state,
+            "b_reason": d.reason[:200],
+            "b_document": d.document_id,
+            "b_same": d.same_as,
+            "b_version": d.mapping_version,
+            "b_now": now,
+        }
+        for d in rows.values()
+        if d.id in ours
+    ]
+    if values:
+        connection.execute(_FINISH, values)
+    return ours
+
+
+_FINISH = (
+    update(messages)
+    .where(messages.c.id == bindparam("b_id"))
+    .values(
+        state=bindparam("b_state"),
+        reason=bindparam("b_reason"),
+        document_id=bindparam("b_document"),
+        same_as=bindparam("b_same"),
+        mapping_version=bindparam("b_version"),
+        done_at=bindparam("b_now"),
+        lease_until=0.0,
+        lease_owner="",
+    )
+)
+
+
+def link(connection: Connection, documents: Mapping[int, int]) -> None:
+    """Note which document a message became: message id to document id."""
+    if documents:
+        rows = [{"b_id": message, "b_document": document} for message, document in documents.items()]
+        connection.execute(_LINK, rows)
+
+
+_LINK = update(messages).where(messages.c.id == bindparam("b_id")).values(document_id=bindparam("b_document"))
+
+
+def postpone(connection: Connection, message_id: int, owner: str, due_at: float) -> None:
+    """Try a message again later."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.lease_owner == owner)
+        .values(due_at=due_at, attempts=messages.c.attempts + 1, lease_until=0.0, lease_owner="")
+    )
+
+
+def reopen(connection: Connection, ids: Sequence[int], state: str, now: float) -> int:
+    """Send dead messages through again."""
+    done = connection.execute(
+        update(messages)
+        .where(messages.c.id.in_(list(ids)), messages.c.state == DEAD)
+        .values(state=state, reason="", due_at=now, attempts=0, lease_until=0.0, lease_owner="", done_at=None)
+    )
+    return int(done.rowcount)
+
+
+def end(connection: Connection, ids: Sequence[int], reason: str, now: float) -> None:
+    """Dead messages that shall not go on: superseded or discarded."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.id.in_(list(ids)), messages.c.state == DEAD)
+        .values(state=IGNORED, reason=reason[:200], done_at=now)
+    )
+
+
+def drop_leases(connection: Connection) -> None:
+    """Only for a single working process: what a former one held is free."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.state.in_([RECEIVED, FETCH]), messages.c.lease_until > 0)
+        .values(lease_until=0.0, lease_owner="")
+    )
+
+
+def by_digest(connection: Connection, digest: str) -> int | None:
+    """The message that has this content."""
+    return connection.execute(select(messages.c.id).where(messages.c.digest == digest)).scalar()
+
+
+def get(connection: Connection, message_id: int) -> Mapping[str, Any] | None:
+    """One message, or None."""
+    return connection.execute(select(messages).where(messages.c.id == message_id)).mappings().first()
+
+
+def _row(item: Incoming) -> dict[str, Any]:
+    return {
+        "tenant": item.tenant,
+        "shop": item.shop,
+        "channel": item.channel,
+        "kind": item.kind,
+        "key": item.key[:128],
+        "subject": item.subject[:128],
+        "revision": item.revision[:64],
+        "via": item.via,
+        "digest": item.digest,
+        "headers": item.headers,
+        "body": item.body,
+        "state": item.state,
+        "received_at": item.received_at,
+        "due_at": item.received_at,
+    }

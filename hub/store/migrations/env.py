@@ -1,0 +1,15 @@
+"""Alembic's entry: migrates over the connection that hub.store.migrate hands in."""
+
+from alembic import context
+
+from dlq.shelf import metadata as letters
+from hub.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=[metadata, letters],
+    render_as_batch=True,
+    transaction_per_migration=False,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,291 @@
+"""Deliveries: what must reach a destination, in sequence, once in effect.
+
+A lane is one order (or stock figure) at one destination. At most one delivery of a lane is on its way; later ones are
+held and released in order. A dead one holds its successors; nothing else does.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, func, insert, select, update
+
+from hub.store.engine import lock_lanes, skip_locked
+from hub.store.tables import attempts, deliveries
+
+WAITING, HELD, SENDING, IN_DOUBT = "waiting", "held", "sending", "in_doubt"
+DELIVERED, DEAD, SUPERSEDED, DISCARDED = "delivered", "dead", "superseded", "discarded"
+UNFINISHED = (WAITING, HELD, SENDING, IN_DOUBT, DEAD)
+BY_LANE = "lane"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt led to. `due_at` is set for waiting and in_doubt; the attempt's own row goes with it."""
+
+    id: int
+    lane: str
+    state: str
+    at: float
+    seconds: float
+    number: int
+    outcome: str
+    status: int | None = None
+    error: str = ""
+    answer: str = ""
+    reference: str = ""
+    due_at: float = 0.0
+    mapping_version: str = ""
+    uncounted: bool = False  # the attempt never reached the destination: it costs no try
+
+
+def enqueue(connection: Connection, rows: Sequence[dict[str, Any]], latest: frozenset[str], now: float) -> list[int]:
+    """Add deliveries; those behind an unfinished one of their lane are held.
+
+    For destinations in `latest` a new one replaces what waits. Returns the ids of the dead ones so replaced: their
+    letters are the caller's to close.
+    """
+    if not rows:
+        return []
+    lock_lanes(connection, (row["lane"] for row in rows))
+    replaced = _replace(connection, [r for r in rows if r["destination"] in latest], now)
+    lanes = {row["lane"] for row in rows}
+    busy = set(
+        connection.execute(
+            select(deliveries.c.lane.distinct()).where(
+                deliveries.c.lane.in_(lanes), deliveries.c.state.in_(UNFINISHED)
+            )
+        ).scalars()
+    )
+    ready = []
+    for row in rows:
+        held = row["lane"] in busy
+        ready.append({**row, "state": HELD if held else WAITING, "held_by": BY_LANE if held else ""})
+        busy.add(row["lane"])
+    connection.execute(insert(deliveries), ready)
+    return replaced
+
+
+def _replace(connection: Connection, rows: Sequence[dict[str, Any]], now: float) -> list[int]:
+    if not rows:
+        return []
+    old = and_(deliveries.c.lane.in_({r["lane"] for r in rows}), deliveries.c.state.in_([WAITING, HELD, DEAD]))
+    dead = list(connection.execute(select(deliveries.c.id).where(old, deliveries.c.state == DEAD)).scalars())
+    connection.execute(update(deliveries).where(old).values(state=SUPERSEDED, done_at=now))
+    return dead
+
+
+def claim(
+    connection: Connection, destination: str, state: str, limit: int, now: float, lease: float, owner: str
+) -> list[RowMapping]:
+    """Take up to `limit` due deliveries of a destination that are in `state` (waiting, or in_doubt to be settled)."""
+    ready = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.destination == destination,
+            deliveries.c.state == state,
+            deliveries.c.due_at <= now,
+        )
+        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .limit(limit)
+        .with_for_update(**skip_locked(connection))
+    )
+    taken = (
+        update(deliveries)
+        .where(deliveries.c.id.in_(ready.scalar_subquery()))
+        .values(
+            state=SENDING,
+            attempts=deliveries.c.attempts + 1,
+            first_at=func.coalesce(deliveries.c.first_at, now),
+            lease_until=now + lease,
+            lease_owner=owner,
+        )
+        .returning(deliveries)
+    )
+    rows = list(connection.execute(taken).mappings())
+    rows.sort(key=lambda row: int(row["id"]))
+    return rows
+
+
+def record(connection: Connection, outcomes: Sequence[Outcome], owner: str) -> list[Outcome]:
+    """Write outcomes and their attempts, release what they held. Returns those that were still ours to record."""
+    if not outcomes:
+        return []
+    lock_lanes(connection, (o.lane for o in outcomes))
+    ids = [o.id for o in outcomes]
+    held = select(deliveries.c.id).where(
+        deliveries.c.id.in_(ids), deliveries.c.state == SENDING, deliveries.c.lease_owner == owner
+    )
+    ours = set(connection.execute(held).scalars())
+    mine = [o for o in outcomes if o.id in ours]
+    if not mine:
+        return []
+    connection.execute(_RECORD, [_values(o) for o in mine])
+    connection.execute(insert(attempts), [_attempt(o) for o in mine])
+    release(connection, {o.lane for o in mine if o.state == DELIVERED})
+    return mine
+
+
+_RECORD = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("b_id"))
+    .values(
+        state=bindparam("b_state"),
+        due_at=bindparam("b_due"),
+        reference=bindparam("b_reference"),
+        error=bindparam("b_error"),
+        mapping_version=bindparam("b_version"),
+        done_at=bindparam("b_done"),
+        attempts=deliveries.c.attempts - bindparam("b_uncounted"),
+        lease_until=0.0,
+        lease_owner="",
+    )
+)
+
+
+def release(connection: Connection, lanes: Iterable[str]) -> None:
+    """Let the first held delivery of each lane go, if nothing unfinished is before it."""
+    names = list(lanes)
+    if not names:
+        return
+    held = and_(deliveries.c.lane.in_(names), deliveries.c.state == HELD, deliveries.c.held_by == BY_LANE)
+    heads = list(connection.execute(select(func.min(deliveries.c.id)).where(held).group_by(deliveries.c.lane)).scalars())
+    _free(connection, heads)
+
+
+def release_orphans(connection: Connection, limit: int = 500) -> int:
+    """Free heads of lanes whose predecessors have all ended. Finds nothing unless a release was missed."""
+    earlier = deliveries.alias("earlier")
+    orphan = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.state == HELD,
+            deliveries.c.held_by == BY_LANE,
+            ~exists().where(
+                earlier.c.lane == deliveries.c.lane,
+                earlier.c.id < deliveries.c.id,
+                earlier.c.state.in_(UNFINISHED),
+            ),
+        )
+        .limit(limit)
+    )
+    ids = list(connection.execute(orphan).scalars())
+    return _free(connection, ids)
+
+
+def _free(connection: Connection, ids: Sequence[int]) -> int:
+    if not ids:
+        return 0
+    earlier = deliveries.alias("earlier")
+    freed = connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.id.in_(list(ids)),
+            ~exists().where(
+                earlier.c.lane == deliveries.c.lane,
+                earlier.c.id < deliveries.c.id,
+                earlier.c.state.in_(UNFINISHED),
+            ),
+        )
+        .values(state=WAITING, held_by="")
+    )
+    return int(freed.rowcount)
+
+
+def reap(connection: Connection, now: float) -> int:
+    """Deliveries whose worker's lease ran out: the request may have been sent, so their outcome is in doubt."""
+    found = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.state == SENDING, deliveries.c.lease_until <= now)
+        .values(state=IN_DOUBT, due_at=now, lease_until=0.0, lease_owner="", error="the worker stopped in the middle")
+    )
+    return int(found.rowcount)
+
+
+def drop_leases(connection: Connection, now: float) -> int:
+    """Only for a single working process: what a former one was sending is in doubt at once."""
+    connection.execute(update(deliveries).where(deliveries.c.state == SENDING).values(lease_until=0.0))
+    return reap(connection, now)
+
+
+def hold_others(connection: Connection, tenant: str, subject: str, by: str) -> int:
+    """Degrade policy `hold`: while `by` cannot take an order, its other waiting deliveries stay."""
+    done = connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.tenant == tenant,
+            deliveries.c.subject == subject,
+            deliveries.c.destination != by,
+            deliveries.c.state == WAITING,
+        )
+        .values(state=HELD, held_by=by)
+    )
+    return int(done.rowcount)
+
+
+def release_others(connection: Connection, tenant: str, subjects: Iterable[str], by: str) -> None:
+    """The destination took the order: what it held goes back into its lane."""
+    mine = and_(
+        deliveries.c.tenant == tenant,
+        deliveries.c.subject.in_(list(subjects)),
+        deliveries.c.state == HELD,
+        deliveries.c.held_by == by,
+    )
+    lanes = set(connection.execute(select(deliveries.c.lane).where(mine)).scalars())
+    connection.execute(update(deliveries).where(mine).values(held_by=BY_LANE))
+    release(connection, lanes)
+
+
+def revive(connection: Connection, ids: Sequence[int], now: float) -> int:
+    """Dead deliveries go on from where they stuck, with fresh tries."""
+    done = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_(list(ids)), deliveries.c.state == DEAD)
+        .values(state=WAITING, due_at=now, attempts=0, first_at=None, error="", done_at=None)
+    )
+    return int(done.rowcount)
+
+
+def discard(connection: Connection, ids: Sequence[int], now: float) -> None:
+    """Dead deliveries end without an effect; what they held goes on."""
+    mine = and_(deliveries.c.id.in_(list(ids)), deliveries.c.state == DEAD)
+    lanes = set(connection.execute(select(deliveries.c.lane).where(mine)).scalars())
+    lock_lanes(connection, lanes)
+    connection.execute(update(deliveries).where(mine).values(state=DISCARDED, done_at=now))
+    release(connection, lanes)
+
+
+def next_due(connection: Connection, now: float) -> float | None:
+    """When the next waiting delivery wants to start, if it lies in the future."""
+    query = select(func.min(deliveries.c.due_at)).where(
+        deliveries.c.state.in_([WAITING, IN_DOUBT]), deliveries.c.due_at > now
+    )
+    return connection.execute(query).scalar()
+
+
+def _values(o: Outcome) -> dict[str, Any]:
+    ended = o.state in (DELIVERED, DEAD)
+    return {
+        "b_id": o.id,
+        "b_state": o.state,
+        "b_due": o.due_at,
+        "b_reference": o.reference[:200],
+        "b_error": o.error,
+        "b_version": o.mapping_version,
+        "b_done": o.at + o.seconds if ended else None,
+        "b_uncounted": 1 if o.uncounted else 0,
+    }
+
+
+def _attempt(o: Outcome) -> dict[str, Any]:
+    return {
+        "delivery_id": o.id,
+        "number": o.number,
+        "at": o.at,
+        "seconds": o.seconds,
+        "outcome": o.outcome,
+        "status": o.status,
+        "error": o.error,
+        "answer": o.answer,
+        "next_at": o.due_at or None,
+    }

@@ -1,0 +1,199 @@
+"""Small shared state: destinations' circuits and budgets, pull cursors, counters, audit log, quarantine, tokens."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.breaker import Circuit
+from hub.store.tables import audit, counters, credentials, destinations, pulls, quarantine, tokens
+from hub.throttle import Bucket
+
+QUARANTINE_KEPT = 1000
+"""Rejected requests kept per shop; older ones are only counted."""
+
+
+def ensure_destination(connection: Connection, name: str) -> None:
+    """Make sure that the destination has its row."""
+    connection.execute(_insert(connection, destinations).values(name=name).on_conflict_do_nothing())
+
+
+def destination(connection: Connection, name: str, *, lock: bool = False) -> RowMapping:
+    """A destination's shared state; with `lock`, until the end of the transaction."""
+    query = select(destinations).where(destinations.c.name == name)
+    if lock:
+        query = query.with_for_update()
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        ensure_destination(connection, name)
+        row = connection.execute(query).mappings().one()
+    return row
+
+
+def circuit_of(row: RowMapping) -> Circuit:
+    """The circuit kept in a destination's row."""
+    if not row["circuit"]:
+        return Circuit()
+    kept = json.loads(row["circuit"])
+    slices = tuple((s[0], s[1], s[2]) for s in kept["slices"])
+    return Circuit(kept["state"], kept["until"], slices, kept["forced"])
+
+
+def bucket_of(row: RowMapping) -> Bucket | None:
+    """The budget kept in a destination's row."""
+    return None if row["tokens"] is None else Bucket(row["tokens"], row["tokens_at"])
+
+
+def keep_destination(connection: Connection, name: str, now: float, **values: Any) -> None:
+    """Write `circuit` (a Circuit), `bucket` (a Bucket) or `paused` (text)."""
+    changed: dict[str, Any] = {"updated_at": now}
+    if "circuit" in values:
+        c: Circuit = values["circuit"]
+        changed["circuit"] = json.dumps({"state": c.state, "until": c.until, "slices": c.slices, "forced": c.forced})
+    if "bucket" in values:
+        changed |= {"tokens": values["bucket"].tokens, "tokens_at": values["bucket"].at}
+    if "paused" in values:
+        changed["paused"] = values["paused"][:200]
+    connection.execute(update(destinations).where(destinations.c.name == name).values(**changed))
+
+
+def pull_state(connection: Connection, shop: str, kind: str) -> RowMapping:
+    """Where a shop's pull of one kind stands; made on first use."""
+    query = select(pulls).where(pulls.c.shop == shop, pulls.c.kind == kind)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        connection.execute(_insert(connection, pulls).values(shop=shop, kind=kind).on_conflict_do_nothing())
+        row = connection.execute(query).mappings().one()
+    return row
+
+
+def lease_pull(connection: Connection, shop: str, kind: str, now: float, lease: float, owner: str) -> RowMapping | None:
+    """Take the pull if it is due and nobody else has it."""
+    pull_state(connection, shop, kind)
+    taken = connection.execute(
+        update(pulls)
+        .where(
+            pulls.c.shop == shop,
+            pulls.c.kind == kind,
+            pulls.c.due_at <= now,
+            pulls.c.lease_until <= now,
+            pulls.c.paused == "",
+        )
+        .values(lease_until=now + lease, lease_owner=owner)
+        .returning(pulls)
+    )
+    return taken.mappings().first()
+
+
+def keep_pull(connection: Connection, shop: str, kind: str, **values: Any) -> None:
+    """Write columns of a pull's state."""
+    connection.execute(update(pulls).where(pulls.c.shop == shop, pulls.c.kind == kind).values(**values))
+
+
+def drop_pull_leases(connection: Connection) -> None:
+    """Only for a single working process."""
+    connection.execute(update(pulls).values(lease_until=0.0, lease_owner=""))
+
+
+def count(connection: Connection, increments: Mapping[tuple[str, ...], float]) -> None:
+    """Add to counters; a key is (metric, label values ...). Last in a transaction: all processes share these rows."""
+    if not increments:
+        return
+    rows = [
+        {"name": key[0], "labels": json.dumps(key[1:], ensure_ascii=False), "value": value}
+        for key, value in sorted(increments.items())
+    ]
+    statement = _insert(connection, counters)
+    statement = statement.on_conflict_do_update(
+        index_elements=["name", "labels"], set_={"value": counters.c.value + statement.excluded.value}
+    )
+    connection.execute(statement, rows)
+
+
+def write_audit(connection: Connection, now: float, actor: str, act: str, subject: str, detail: str = "") -> None:
+    """Append to the audit log."""
+    connection.execute(insert(audit).values(at=now, actor=actor, act=act, subject=subject[:200], detail=detail))
+
+
+def audit_log(connection: Connection, *, before: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
+    """Newest first."""
+    query = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(audit.c.id < before)
+    return [dict(r) for r in connection.execute(query).mappings()]
+
+
+def reject(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Note rejected requests, a bounded number per shop; count all."""
+    connection.execute(insert(quarantine), rows)
+    for shop in {r["shop"] for r in rows}:
+        kept = select(quarantine.c.id).where(quarantine.c.shop == shop).order_by(quarantine.c.id.desc())
+        edge = connection.execute(kept.offset(QUARANTINE_KEPT).limit(1)).scalar()
+        if edge is not None:
+            connection.execute(delete(quarantine).where(quarantine.c.shop == shop, quarantine.c.id <= edge))
+    totals: dict[tuple[str, ...], float] = {}
+    for row in rows:
+        key = ("rejected", row["shop"], row["code"])
+        totals[key] = totals.get(key, 0) + 1
+    count(connection, totals)
+
+
+def quarantined(connection: Connection, shop: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+    """Rejected requests, newest first."""
+    query = select(quarantine).order_by(quarantine.c.id.desc()).limit(limit)
+    if shop:
+        query = query.where(quarantine.c.shop == shop)
+    return [dict(r) for r in connection.execute(query).mappings()]
+
+
+def add_token(connection: Connection, name: str, role: str, digest: str, now: float) -> None:
+    """Keep a new API token's hash."""
+    connection.execute(insert(tokens).values(name=name, role=role, hash=digest, created_at=now))
+
+
+def token_by_hash(connection: Connection, digest: str) -> RowMapping | None:
+    """The live token of this hash."""
+    query = select(tokens).where(tokens.c.hash == digest, tokens.c.revoked_at.is_(None))
+    return connection.execute(query).mappings().first()
+
+
+def all_tokens(connection: Connection) -> list[dict[str, Any]]:
+    """Every token, without its hash."""
+    query = select(tokens.c.id, tokens.c.name, tokens.c.role, tokens.c.created_at, tokens.c.revoked_at)
+    return [dict(r) for r in connection.execute(query.order_by(tokens.c.id)).mappings()]
+
+
+def revoke_token(connection: Connection, name: str, now: float) -> int:
+    """End a token; returns how many were alive by that name."""
+    done = connection.execute(
+        update(tokens).where(tokens.c.name == name, tokens.c.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    return int(done.rowcount)
+
+
+def keep_credentials(connection: Connection, shop: str, sealed: bytes, expires_at: float | None, now: float) -> None:
+    """Keep refreshed tokens of a shop, encrypted by the caller."""
+    statement = _insert(connection, credentials).values(
+        shop=shop, sealed=sealed, expires_at=expires_at, updated_at=now
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["shop"], set_={"sealed": sealed, "expires_at": expires_at, "updated_at": now}
+        )
+    )
+
+
+def credentials_of(connection: Connection, shop: str) -> RowMapping | None:
+    """A shop's refreshed tokens, sealed."""
+    return connection.execute(select(credentials).where(credentials.c.shop == shop)).mappings().first()
+
+
+def quarantine_count(connection: Connection) -> int:
+    """How many rejected requests are kept."""
+    return int(connection.execute(select(func.count()).select_from(quarantine)).scalar() or 0)
+
+
+def _insert(connection: Connection, table: Any) -> Any:
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)

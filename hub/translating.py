@@ -1,0 +1,277 @@
+"""From messages to documents to deliveries: mapping (no store), then settling a whole batch in one transaction."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from hub.store import Connection
+
+from canonical import identity, parse_json
+from canonical.errors import Unroutable
+from canonical.identity import Verdict
+from canonical.serialise import dump_json
+from dlq import DeadLetter, State, Step, shelf
+from hub import letters
+from hub.config import Config
+from hub.mapping.catalog import Catalog
+from hub.routing import Routes
+from hub.store import documents, inbox, outbox, state
+from hub.store.documents import Identity
+from hub.store.engine import lock_lanes
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A message after its mapping: a document, or a reason to ignore it, or a letter."""
+
+    message: Mapping[str, Any]
+    document: Any = None
+    identity: Identity | None = None
+    subject: str = ""
+    content: str = ""
+    version: str = ""
+    ignored: str = ""
+    letter: DeadLetter | None = None
+
+
+@dataclass(slots=True)
+class Settlement:
+    """Everything that one batch writes."""
+
+    done: list[inbox.Done] = field(default_factory=list)
+    stored: dict[Identity, dict[str, Any]] = field(default_factory=dict)
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    through: list[tuple[int, tuple[str, str, str, str]]] = field(default_factory=list)
+    links: list[tuple[int, Identity]] = field(default_factory=list)
+    alive: list[str] = field(default_factory=list)
+    counts: dict[tuple[str, ...], float] = field(default_factory=dict)
+
+    def count(self, *key: str) -> None:
+        """One more of a metric with its label values."""
+        self.counts[key] = self.counts.get(key, 0) + 1
+
+
+def map_message(catalog: Catalog, message: Mapping[str, Any], folder: str, overlay: str, now: datetime) -> Mapped:
+    """Translate one stored record by the mappings of a folder, and a shop's overlay on them. Never raises on data."""
+    record = parse_json(inbox.decompress(message["body"]))
+    translator = catalog.channel(folder, message["kind"], overlay)
+    result = translator.translate(
+        record, tenant=message["tenant"], shop=message["shop"], channel=message["channel"], now=now
+    )
+    version = result.mapping_version
+    if result.ignored:
+        return Mapped(message, ignored=f"rule: {result.ignored}", version=version)
+    if result.document is None:
+        letter = letters.of_problems(
+            message, result.problems, key=result.key, subject=result.subject, mapping_version=version
+        )
+        return Mapped(message, letter=letter, version=version)
+    kind, shop, number = identity.key_of(result.document)
+    return Mapped(
+        message,
+        document=result.document,
+        identity=Identity(message["tenant"], kind, shop, number),
+        subject=identity.subject_of(result.document) or number,
+        content=identity.content_hash(result.document),
+        version=version,
+    )
+
+
+def lane_of(destination: str, tenant: str, shop: str, subject: str) -> str:
+    """The name of a lane: one order of one shop at one destination."""
+    text = json.dumps([destination, tenant, shop, subject])
+    return hashlib.blake2s(text.encode(), digest_size=16).hexdigest()
+
+
+def idempotency_key(destination: str, found: Identity, version: int) -> str:
+    """The same for every attempt of one version of one document at one destination."""
+    text = json.dumps([destination, *found, version])
+    return "hub_" + hashlib.blake2s(text.encode(), digest_size=16).hexdigest()
+
+
+def settle(
+    connection: Connection, batch: Sequence[Mapped], config: Config, routes: Routes, owner: str, now: float
+) -> dict[str, int]:
+    """Write a batch: documents, deliveries, letters, what became of each message. One transaction, all or nothing."""
+    found = [m.identity for m in batch if m.identity]
+    lock_lanes(connection, (f"{i.tenant}/{i.shop}/{i.kind}/{i.number}" for i in found))
+    known = {i: dict(row) for i, row in documents.load(connection, set(found)).items()}
+    result = Settlement()
+    for mapped in batch:
+        _settle_one(mapped, known, routes, result, now)
+    ours = inbox.finish(connection, result.done, owner, now)
+    if len(ours) != len(batch):
+        raise LeaseLost({m.message["id"] for m in batch} - ours)
+    ids = _write_documents(connection, result)
+    for row in result.deliveries:
+        row["document_id"] = ids[row.pop("identity")]
+    latest = frozenset(name for name, d in config.destinations.items() if d.sequence == "latest")
+    replaced = outbox.enqueue(connection, result.deliveries, latest, now)
+    shelf.put(connection, result.dead, now)
+    shelf.close(connection, (f"delivery/{i}" for i in replaced), State.SUPERSEDED, now, why="replaced by a newer one")
+    shelf.close(connection, result.alive, State.RESOLVED, now, why="replayed")
+    for message_id, document in result.through:
+        beaten = shelf.supersede(connection, [document], message_id, now)
+        inbox.end(connection, beaten, f"superseded by message {message_id}", now)
+    inbox.link(connection, {message_id: ids[i] for message_id, i in result.links})
+    state.count(connection, result.counts)
+    return {"translated": len(result.through), "dead": len(result.dead)}
+
+
+class LeaseLost(Exception):
+    """Another worker took these messages over; the batch is tried again without them."""
+
+    def __init__(self, ids: Iterable[int]) -> None:
+        self.ids = set(ids)
+        super().__init__(f"messages {sorted(self.ids)} are no longer ours")
+
+
+def _settle_one(
+    mapped: Mapped,
+    known: dict[Identity, dict[str, Any]],
+    routes: Routes,
+    result: Settlement,
+    now: float,
+) -> None:
+    message = mapped.message
+    if mapped.letter is not None:
+        _bury(mapped, mapped.letter, result)
+        return
+    if mapped.ignored:
+        _ignore(mapped, mapped.ignored, result)
+        return
+    assert mapped.identity is not None  # noqa: S101  # a document has one
+    before = known.get(mapped.identity)
+    document, content = mapped.document, mapped.content
+    if before is not None:
+        stored = type(document).model_validate_json(before["body"])
+        verdict, document, content, why = identity.settle(stored, document, stored_content=before["content"])
+        if not verdict.taken:
+            reason = f"stale: {why}" if verdict is Verdict.STALE else "duplicate"
+            _ignore(mapped, reason, result, same_as=before["message_id"], document_id=before.get("id"))
+            return
+        if verdict is Verdict.SAME_CONTENT:
+            # The newer revision is remembered, so that what is older than it stays stale; nobody needs to hear of it.
+            kept = {"revision": _revision(document), "message_id": message["id"], "updated_at": now}
+            before |= {**kept, "body": dump_json(document), "content": content}
+            result.stored[mapped.identity] = before
+            _ignore(mapped, "no change", result, document_id=before.get("id"))
+            return
+    row = _row(mapped, document, content, before, now)
+    if _route(mapped, row, routes, result, now):
+        known[mapped.identity] = row
+        result.stored[mapped.identity] = row
+
+
+def _route(
+    mapped: Mapped,
+    row: dict[str, Any],
+    routes: Routes,
+    result: Settlement,
+    now: float,
+) -> bool:
+    message, found = mapped.message, mapped.identity
+    assert found is not None  # noqa: S101  # a document has one
+    if not routes.has(found.kind):
+        error = Unroutable(f"hub.toml has no route for documents of kind {found.kind}")
+        _bury(mapped, letters.of_message(message, Step.ROUTE, error), result)
+        return False
+    before = frozenset(filter(None, row["routed"].split(",")))
+    data = orjson.loads(row["body"]) if routes.needs_document(found.kind) else {"shop": found.shop, "tenant": found.tenant}
+    targets = routes.destinations(found.kind, data, before)
+    row["routed"] = ",".join(sorted(before | set(targets)))
+    packed = inbox.compress(row["body"])
+    for name in targets:
+        result.deliveries.append(
+            {
+                "identity": found,
+                "tenant": found.tenant,
+                "destination": name,
+                "kind": found.kind,
+                "shop": found.shop,
+                "channel": message["channel"],
+                "key": found.number,
+                "subject": mapped.subject,
+                "lane": lane_of(name, found.tenant, found.shop, mapped.subject),
+                "sequence": row["version"],
+                "revision": row["revision"],
+                "message_id": message["id"],
+                "body": packed,
+                "idempotency_key": idempotency_key(name, found, row["version"]),
+                "due_at": now,
+                "accepted_at": message["received_at"],
+                "created_at": now,
+            }
+        )
+    result.done.append(
+        inbox.Done(
+            message["id"],
+            inbox.TRANSLATED,
+            "" if targets else "not routed: no route's `if` holds",
+            mapping_version=mapped.version,
+        )
+    )
+    result.through.append((message["id"], (message["shop"], message["kind"], found.number, message["revision"])))
+    result.links.append((message["id"], found))
+    result.alive.append(f"message/{message['id']}")
+    result.count("translated", message["channel"], found.kind)
+    return True
+
+
+def _row(mapped: Mapped, document: Any, content: str, before: Mapping[str, Any] | None, now: float) -> dict[str, Any]:
+    found = mapped.identity
+    assert found is not None  # noqa: S101  # a document has one
+    return {
+        "tenant": found.tenant,
+        "kind": found.kind,
+        "shop": found.shop,
+        "number": found.number,
+        "channel": mapped.message["channel"],
+        "subject": mapped.subject,
+        "display_no": getattr(document, "display_no", None) or "",
+        "revision": _revision(document),
+        "content": content,
+        "body": dump_json(document),
+        "state": str(getattr(document, "state", "") or ""),
+        "version": (before["version"] if before else 0) + 1,
+        "routed": before["routed"] if before else "",
+        "mapping_version": mapped.version,
+        "message_id": mapped.message["id"],
+        "created_at": before["created_at"] if before else now,
+        "updated_at": now,
+        **({"id": before["id"]} if before and "id" in before else {}),
+    }
+
+
+def _revision(document: Any) -> str:
+    return str(document.revision.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+
+def _ignore(
+    mapped: Mapped, why: str, result: Settlement, same_as: int | None = None, document_id: int | None = None
+) -> None:
+    message = mapped.message
+    result.done.append(inbox.Done(message["id"], inbox.IGNORED, why, document_id, same_as, mapped.version))
+    result.alive.append(f"message/{message['id']}")
+    result.count("ignored", message["channel"], why.partition(":")[0])
+
+
+def _bury(mapped: Mapped, letter: DeadLetter, result: Settlement) -> None:
+    message = mapped.message
+    result.done.append(inbox.Done(message["id"], inbox.DEAD, letter.cause, mapping_version=mapped.version))
+    result.dead.append(letter)
+    result.count("dead", message["channel"], "", letter.cause)
+
+
+def _write_documents(connection: Connection, result: Settlement) -> dict[Identity, int]:
+    new = [row for row in result.stored.values() if "id" not in row]
+    ids = documents.add(connection, new)
+    old = {i: row for i, row in result.stored.items() if "id" in row}
+    documents.replace(connection, [documents.changing(row, row["id"]) for row in old.values()])
+    return ids | {i: row["id"] for i, row in old.items()}
+

@@ -1,0 +1,140 @@
+"""The only place that talks to other systems: runs a Talk over httpx, with one short retry, timeout and a masked log.
+
+httpx keeps its API; under it works aiohttp's connection pool (httpx-aiohttp), several times cheaper under load.
+"""
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from adapters.port import Talk
+from canonical.errors import InDoubt, Refused, Unavailable
+
+T = TypeVar("T")
+
+ANSWER_KEPT = 2000
+"""Characters of an answer kept in the exchange log."""
+ANSWER_LIMIT = 20 * 1024**2
+"""Bytes of an answer that are read at most."""
+MAX_TURNS = 20
+"""Requests in one talk; more means that an adapter loops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer, masked; `status` is None where no answer came."""
+
+    method: str
+    url: str
+    status: int | None
+    seconds: float
+    answer: str
+
+
+@dataclass(slots=True)
+class Log:
+    """What was said in one talk. `sent` tells whether a request may have reached the other side."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    sent: bool = False
+
+    @property
+    def status(self) -> int | None:
+        """Status of the last answer."""
+        return self.exchanges[-1].status if self.exchanges else None
+
+    @property
+    def answer(self) -> str:
+        """The last answer."""
+        return self.exchanges[-1].answer if self.exchanges else ""
+
+
+def client(mounts: dict[str, httpx.AsyncBaseTransport] | None = None) -> httpx.AsyncClient:
+    """The hub's HTTP client: one per process. Redirects are not followed: a POST must not wander."""
+    return httpx.AsyncClient(transport=AiohttpTransport(), mounts=mounts or {}, follow_redirects=False)
+
+
+async def converse(http: httpx.AsyncClient, talk: Talk[T], timeout: float, log: Log | None = None) -> T:
+    """Run a talk to its result. `timeout` (seconds) bounds each answer.
+
+    Raises what the talk raises; Unavailable where the other side was never reached; InDoubt where a request was sent
+    and its answer lost.
+    """
+    log = log if log is not None else Log()
+    try:
+        request = next(talk)
+        for _ in range(MAX_TURNS):
+            request = talk.send(await _exchange(http, request, timeout, log))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        talk.close()
+    raise Refused("the adapter did not come to an end", code="wire.endless_talk")
+
+
+async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: float, log: Log) -> httpx.Response:
+    limits = httpx.Timeout(timeout, connect=min(timeout, 5.0))
+    request.extensions = {**request.extensions, "timeout": limits.as_dict()}
+    started = time.perf_counter()
+    response = None
+    try:
+        # A connection that was never made carried nothing: trying once more at once cannot do anything twice.
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(httpx.ConnectError),
+            stop=stop_after_attempt(2),
+            wait=wait_fixed(0.05),
+            reraise=True,
+        ):
+            with attempt:
+                response = await http.send(request)
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        _keep(log, request, None, started, type(error).__name__)
+        raise Unavailable(f"{_host(request)} cannot be reached: {_plain(error)}", code="delivery.unreachable") from error
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise Refused(f"not a usable address: {_plain(error)}", code="delivery.bad_url") from error
+    except httpx.HTTPError as error:
+        log.sent = True
+        _keep(log, request, None, started, type(error).__name__)
+        raise InDoubt(f"the answer of {_host(request)} was lost: {_plain(error)}") from error
+    assert response is not None  # noqa: S101  # reraise=True leaves no other way out of the loop
+    log.sent = True
+    if len(response.content) > ANSWER_LIMIT:
+        raise Refused("the answer is larger than 20 MiB", code="delivery.answer_too_large")
+    _keep(log, request, response.status_code, started, _readable(response))
+    return response
+
+
+def mask_text(text: str) -> str:
+    """Text of a stranger, without what looks like a phone, e-mail, token or signature."""
+    text = re.sub(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)", r"\1****\2", text)
+    text = re.sub(r"[\w.+-]+@([\w-]+\.)+\w+", "***@***", text)
+    return re.sub(
+        r'(?i)("?(?:[\w-]*token|[\w-]*secret|password|authorization|sign(?:ature)?|session(?:key)?)"?\s*[:=]\s*"?)[^"&,\s}]+',
+        r"\1***",
+        text,
+    )
+
+
+def _keep(log: Log, request: httpx.Request, status: int | None, started: float, answer: str) -> None:
+    url = str(request.url.copy_with(query=None, userinfo=b""))
+    log.exchanges.append(
+        Exchange(request.method, url, status, time.perf_counter() - started, mask_text(answer[:ANSWER_KEPT]))
+    )
+
+
+def _readable(response: httpx.Response) -> str:
+    return response.text if response.content else ""
+
+
+def _host(request: httpx.Request) -> str:
+    return request.url.host or str(request.url)
+
+
+def _plain(error: Exception) -> str:
+    return str(error) or type(error).__name__

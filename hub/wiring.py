@@ -1,0 +1,218 @@
+"""The one place that builds everything from hub.toml, and says everything that is wrong with it at once."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from cryptography.fernet import Fernet
+from pydantic import BaseModel, SecretStr, ValidationError
+
+import adapters
+from adapters.port import Channel
+from canonical import Problem
+from canonical.errors import ConfigError
+from hub import config as configuration
+from hub import renewal, wire
+from hub.config import Config, DestinationSection, Shop
+from hub.delivering import Target
+from hub.flow import Flow
+from hub.mapping import expression
+from hub.mapping.catalog import Catalog
+from hub.receiving import ShopFront
+from hub.routing import Routes
+from hub.store import Store
+
+
+@dataclass(slots=True)
+class Hub:
+    """A hub that is ready to work."""
+
+    config: Config
+    store: Store
+    catalog: Catalog
+    shops: dict[str, ShopFront]
+    targets: dict[str, Target]
+    routes: Routes
+
+
+def build(path: Path) -> Hub:
+    """Read hub.toml and build everything but connections. Raises ConfigError with all that is wrong."""
+    config = configuration.load(path)
+    problems: list[str] = []
+    catalog = open_catalog(config, problems)
+    shops = {n: f for n, s in config.shops.items() if (f := _shop(n, s, catalog, problems)) is not None}
+    targets = {n: t for n, d in config.destinations.items() if (t := _target(n, d, catalog, problems)) is not None}
+    routes = _routes(config, problems)
+    problems += _keys(config, shops)
+    if problems:
+        raise ConfigError(problems)
+    store = Store(config.hub.store, folder=config.folder)
+    return Hub(config, store, catalog, shops, targets, routes)
+
+
+def start(hub: Hub) -> None:
+    """Open the store, bring it up to date, take over tokens that an earlier run refreshed."""
+    hub.store.prepare()
+    with hub.store.look() as connection:
+        for shop in hub.shops.values():
+            renewal.restore(connection, shop, hub.config.hub.key)
+
+
+def connect(hub: Hub) -> tuple[Flow, httpx.AsyncClient]:
+    """The hot path with its HTTP client. To be called inside the event loop; close both."""
+    mounts: dict[str, httpx.AsyncBaseTransport] = {}
+    for target in hub.targets.values():
+        transport = getattr(target.adapter, "transport", None)
+        if transport is not None:
+            mounts[f"{target.section.kind}://"] = transport()
+    http = wire.client(mounts)
+    flow = Flow(hub.config, hub.store, hub.catalog, hub.routes, hub.shops, hub.targets, http)
+    return flow, http
+
+
+def open_catalog(config: Config, problems: list[str]) -> Catalog:
+    """The mappings that hub.toml points at; what does not compile is added to problems."""
+    catalog = Catalog(mappings_folder(config))
+    try:
+        catalog.load()
+    except ConfigError as error:
+        problems += error.problems
+    return catalog
+
+
+def mappings_folder(config: Config | None = None) -> Path:
+    """hub.mappings relative to hub.toml, or the mappings that come with the hub."""
+    if config is not None and config.hub.mappings:
+        return config.folder / config.hub.mappings
+    return Path(adapters.__file__).parents[1] / "mappings"
+
+
+def _shop(name: str, shop: Shop, catalog: Catalog, problems: list[str]) -> ShopFront | None:
+    adapter = _adapter("channels", shop.channel, f"shops.{name}.channel", problems)
+    if adapter is None:
+        return None
+    settings = _settings(adapter, shop.adapter_settings, f"shops.{name}.", problems)
+    folder, overlay = _mapping_of(name, shop, catalog, problems)
+    if settings is None:
+        return None
+
+    def rebuild(fresh: Mapping[str, str]) -> Channel:
+        fields = type(settings).model_fields
+        secret = {k: SecretStr(v) if "Secret" in str(fields[k].annotation) else v for k, v in fresh.items()}
+        return _make(adapter, settings.model_copy(update=secret))
+
+    return ShopFront(name, shop.tenant, shop.channel, _make(adapter, settings), folder, overlay, rebuild)
+
+
+def _mapping_of(name: str, shop: Shop, catalog: Catalog, problems: list[str]) -> tuple[str, str]:
+    """The folder of a shop's mappings, and the overlay on them: `mapping` may name either."""
+    known = {n.split("/")[1] for n in catalog.names() if n.startswith("channels/")}
+    folder = shop.mapping if shop.mapping in known else shop.channel
+    overlay = shop.mapping if shop.mapping and shop.mapping not in known else ""
+    if not known:
+        return folder, overlay
+    if folder not in known:
+        problems.append(f"shops.{name}.channel: there are no mappings in mappings/channels/{folder}")
+    elif overlay:
+        try:
+            catalog.channel(folder, "order", overlay)
+        except ConfigError as error:
+            near = difflib.get_close_matches(overlay, sorted(known), 1)
+            tail = f"; did you mean the folder {near[0]!r}?" if near else f"; folders: {', '.join(sorted(known))}"
+            problems += [f"shops.{name}.mapping: {p}{tail}" for p in error.problems]
+    return folder, overlay
+
+
+def _target(name: str, section: DestinationSection, catalog: Catalog, problems: list[str]) -> Target | None:
+    adapter = _adapter("destinations", section.kind, f"destinations.{name}.kind", problems)
+    if adapter is None:
+        return None
+    settings = _settings(adapter, section.adapter_settings, f"destinations.{name}.", problems)
+    render = None
+    if section.mapping:
+        known = {n.split("/")[1] for n in catalog.names() if n.startswith("destinations/")}
+        if known and section.mapping not in known:
+            problems.append(
+                f"destinations.{name}.mapping: no mapping folder mappings/destinations/{section.mapping};"
+                f" there are: {', '.join(sorted(known))}"
+            )
+        render = _renderer(catalog, section.mapping)
+    return None if settings is None else Target(name, section, _make(adapter, settings), render)
+
+
+def _renderer(catalog: Catalog, name: str) -> Callable[[str, Any], tuple[Any, Sequence[Problem], str, str]]:
+    def render(kind: str, document: Any) -> tuple[Any, Sequence[Problem], str, str]:
+        rendering = catalog.destination(name, kind)
+        body, problems = rendering.render(document)
+        return body, problems, rendering.version, rendering.root
+
+    return render
+
+
+def _adapter(kind: str, code: str, at: str, problems: list[str]) -> Any:
+    try:
+        return adapters.load(kind, code)
+    except ConfigError as error:
+        near = difflib.get_close_matches(code, adapters.codes(kind), 1)
+        problems += [f"{at}: {p}" + (f"; did you mean {near[0]!r}?" if near else "") for p in error.problems]
+        return None
+
+
+def _settings(adapter: Any, given: Mapping[str, Any], prefix: str, problems: list[str]) -> BaseModel | None:
+    try:
+        made: BaseModel = adapter.Settings.model_validate(dict(given))
+    except ValidationError as error:
+        problems += configuration.explain(error, adapter.Settings, prefix)
+        return None
+    return made
+
+
+def _make(adapter: Any, settings: BaseModel) -> Any:
+    """An adapter whose settings hold JMESPath texts is given the language with them."""
+    if "search" in inspect.signature(adapter).parameters:
+        return adapter(settings, _search)
+    return adapter(settings)
+
+
+_expressions: dict[str, Any] = {}
+
+
+def _search(text: str, data: Any) -> Any:
+    found = _expressions.get(text)
+    if found is None:
+        found = _expressions[text] = expression.compile(text)
+    return found.search(data)
+
+
+def unconfigured(adapter: Any) -> Any:
+    """An adapter that can read payloads but has no credentials, for `hub map`."""
+    return _make(adapter, adapter.Settings.model_construct())
+
+
+def _routes(config: Config, problems: list[str]) -> Routes:
+    try:
+        return Routes(config, _compiled)
+    except ConfigError as error:
+        problems += error.problems
+        return Routes(config.model_copy(update={"routes": ()}), _compiled)
+
+
+def _compiled(text: str) -> Any:
+    try:
+        return expression.compile(text)
+    except ValueError as error:  # jmespath's syntax errors
+        raise ConfigError([f"routes: if = {text!r}: {error}"]) from error
+
+
+def _keys(config: Config, shops: Mapping[str, ShopFront]) -> list[str]:
+    if not config.hub.key:
+        return []
+    try:
+        Fernet(config.hub.key.encode())
+    except ValueError:
+        return ["hub.key: not a key; `hub token key` makes one"]
+    return []

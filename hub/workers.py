@@ -1,0 +1,175 @@
+"""The loops: claim, call the flow, wait, stop cleanly. One task a step and destination, one a shop and kind."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+
+import httpx
+import structlog
+from hub.store import Connection
+
+from canonical.errors import ConfigError
+from hub import clock, pulling, renewal
+from hub.config import Pull
+from hub.flow import Flow
+from hub.store import inbox, outbox, state
+from hub.wiring import Hub
+
+log = structlog.get_logger("hub.workers")
+
+IDLE = 0.5
+"""Seconds between two looks when nothing tells a worker that there is work (another process may have made it)."""
+TROUBLE = 1.0
+"""Seconds to wait after an error of the store."""
+SWEEP = 5.0
+GRACE = 20.0
+"""Seconds that deliveries under way may take to finish when the process is told to stop."""
+
+
+class Workers:
+    """All loops of one process over one flow."""
+
+    def __init__(self, hub: Hub, flow: Flow, http: httpx.AsyncClient) -> None:
+        self.hub, self.flow, self.http = hub, flow, http
+        self.stopping = asyncio.Event()
+        self._pending: set[asyncio.Task[None]] = set()
+
+    def take_over(self) -> None:
+        """On SQLite: be the one worker, and settle what a killed one left. Raises ConfigError if one is running."""
+        if not self.hub.store.own():
+            raise ConfigError(["another hub process works on this SQLite store; stop it, or use PostgreSQL for several"])
+        if not self.hub.store.sqlite:
+            return
+        with self.hub.store.begin() as connection:
+            inbox.drop_leases(connection)
+            outbox.drop_leases(connection, clock.now().timestamp())
+            state.drop_pull_leases(connection)
+
+    async def run(self) -> None:
+        """Work until `stopping` is set; then finish what is in hand."""
+        loops = [
+            self._loop("translate", self.flow.translate, self.flow.arrived),
+            self._loop("fetch", self.flow.fetch, None),
+            self._loop("sweep", self._sweep, None, idle=SWEEP),
+            *(self._dispatch(name) for name in self.hub.targets),
+            *self._pulls(),
+        ]
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        await self.stopping.wait()
+        await asyncio.gather(*tasks)
+        if self._pending:
+            await asyncio.wait(self._pending, timeout=GRACE)
+        for task in self._pending:
+            task.cancel()
+
+    async def _loop(
+        self, name: str, step: Callable[[], Awaitable[int]], wake: asyncio.Event | None, idle: float = IDLE
+    ) -> None:
+        while not self.stopping.is_set():
+            if wake is not None:
+                wake.clear()
+            try:
+                done = await step()
+            except Exception:  # the store may be away for a while; the loop is not
+                log.exception("worker.trouble", loop=name)
+                await self._pause(TROUBLE, None)
+                continue
+            if not done:
+                await self._pause(idle, wake)
+
+    async def _dispatch(self, name: str) -> None:
+        """Keep up to in_flight deliveries of one destination under way."""
+        most = self.hub.targets[name].section.in_flight
+        busy: set[asyncio.Task[None]] = set()
+        wake = asyncio.Event()
+        self.flow.listen(wake)
+        while not self.stopping.is_set():
+            wake.clear()
+            wait: float | None = IDLE
+            free = most - len(busy)
+            if free > most // 4 or free == most:
+                try:
+                    claim = await self.flow.claim(name, free)
+                except Exception:  # the store may be away for a while; the loop is not
+                    log.exception("worker.trouble", loop=name)
+                    await self._pause(TROUBLE, None)
+                    continue
+                for row in claim.rows:
+                    task = asyncio.create_task(self._deliver(name, row, row["id"] in claim.doubtful, wake))
+                    busy.add(task)
+                    self._pending.add(task)
+                    task.add_done_callback(busy.discard)
+                    task.add_done_callback(self._pending.discard)
+                if len(claim.rows) == free:
+                    wait = 0.0
+                elif claim.wait is not None:
+                    wait = min(claim.wait, IDLE)
+            if wait or len(busy) == most:
+                await self._pause(wait or IDLE, wake)
+
+    async def _deliver(self, name: str, row: object, doubtful: bool, wake: asyncio.Event) -> None:
+        try:
+            await self.flow.deliver(name, row, doubtful)  # type: ignore[arg-type]  # a row is a mapping
+        except Exception:  # its outcome is not on disk: the lease will run out, then it is in doubt
+            log.exception("deliver.unrecorded", destination=name)
+        wake.set()
+
+    def _pulls(self) -> list[Awaitable[None]]:
+        loops: list[Awaitable[None]] = []
+        for shop in self.hub.shops.values():
+            pull = self.hub.config.shops[shop.name].pull
+            if pull:
+                loops += [self._pull(shop.name, kind, pull) for kind in pulling.kinds(shop, pull)]
+        return loops
+
+    async def _pull(self, name: str, kind: str, pull: Pull) -> None:
+        shop, key = self.hub.shops[name], self.hub.config.hub.key
+        while not self.stopping.is_set():
+            pulled = None
+            try:
+                pulled = await pulling.pull_page(self.hub.store, self.http, shop, kind, pull, key)
+            except Exception:  # the shop's trouble, or the store's, is not the other shops'
+                log.exception("worker.trouble", loop=f"pull {name}/{kind}")
+                await self._pause(TROUBLE, None)
+            if pulled is not None and pulled.new:
+                self.flow.arrived.set()
+            if pulled is None or not pulled.more:
+                await self._pause(min(IDLE, pull.every), None)
+
+    async def _sweep(self) -> int:
+        """Give back what dead workers held, free what a missed release left, renew tokens before they end."""
+        now = clock.now().timestamp()
+        found = await self.hub.store.run(sweep, now)
+        if found:
+            log.info("sweep", settled=found)
+        for shop in self.hub.shops.values():
+            if await self.hub.store.read(renewal.expires_soon, shop.name, now):
+                await renewal.renew(self.hub.store, self.http, shop, self.hub.config.hub.key)
+        return 0
+
+    async def _pause(self, seconds: float, wake: asyncio.Event | None) -> None:
+        waits = [asyncio.create_task(e.wait()) for e in (self.stopping, wake) if e is not None]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
+
+
+def sweep(connection: Connection, now: float) -> int:
+    """Leases that ran out and lanes that were not released; returns how many it mended."""
+    return outbox.reap(connection, now) + outbox.release_orphans(connection)
+
+
+def stop_on_signals(stopping: asyncio.Event) -> None:
+    """SIGTERM and Ctrl-C ask for a clean stop; a second Ctrl-C ends at once."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, _stop, stopping, number)
+
+
+def _stop(stopping: asyncio.Event, number: int) -> None:
+    if stopping.is_set():
+        raise KeyboardInterrupt
+    log.info("stopping", signal=signal.Signals(number).name)
+    stopping.set()

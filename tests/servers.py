@@ -1,0 +1,160 @@
+"""Real servers for tests: a PostgreSQL of our own, started from the programs on this machine, gone when the tests end.
+
+It is a direct child of the test process (not `pg_ctl`'s daemon), so that it can be killed and waited for. It runs as
+root too: PostgreSQL itself refuses to, hence the account `postgres` that Debian's package makes.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+HOW_TO_INSTALL = (
+    "PostgreSQL's server programs are not on this machine: run `make test`, or `apt-get install postgresql`"
+)
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def postgres_programs() -> Path | None:
+    """The folder that holds initdb and postgres, the newest version first; None where there is none."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name), reverse=True)
+    on_path = shutil.which("initdb")
+    folders = [*debian, *([Path(on_path).resolve().parent] if on_path else [])]
+    return next((f for f in folders if (f / "initdb").exists() and (f / "postgres").exists()), None)
+
+
+class Postgres:
+    """One PostgreSQL server on 127.0.0.1 with its data in a temporary folder. `start` and `stop` frame its life.
+
+    fsync is off: what was committed survives a killed server, not a power cut.
+    """
+
+    def __init__(self, programs: Path) -> None:
+        self.programs = programs
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="hub-postgres-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = count(1)
+        self._templates: set[str] = set()
+        account = _account()
+        self._as_account: dict[str, Any] = {"cwd": self.folder}
+        if account:
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+            self._as_account |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+    def start(self) -> None:
+        """Start the server (a new one, or the same data after `kill`); returns when it accepts connections."""
+        data = self.folder / "data"
+        if not data.exists():
+            self._run("initdb", "-D", data, "-U", "hub", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder, "fsync": "off"}
+        options = [f"-c{name}={value}" for name, value in settings.items()]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self.programs / "postgres", "-D", data, "-p", str(self.port), *options],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **self._as_account,
+            )
+        self._wait_until_ready(self._process)
+
+    def stop(self) -> None:
+        """Stop it at once and remove its data."""
+        if self._process:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does, backends included. `start` brings it back with what was committed."""
+        process, self._process = self._process, None
+        if not process:
+            return
+        backends = _children(process.pid)
+        process.kill()
+        process.wait()
+        for pid in backends:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def url(self, database: str) -> str:
+        """The address of a database, as hub.toml writes it."""
+        return f"postgresql+psycopg://hub@127.0.0.1:{self.port}/{database}"
+
+    def create(self, template: str = "template1") -> str:
+        """A fresh database, a copy of `template`; its name."""
+        name = f"test_{next(self._numbers)}"
+        self._sql("create database {} template {}", name, template)
+        return name
+
+    def drop(self, database: str) -> None:
+        """Remove a database, and whoever is still connected to it."""
+        self._sql("drop database if exists {} with (force)", database)
+
+    def template(self, name: str, fill: Callable[[str], None]) -> str:
+        """A database to copy from: made once by `fill(url)`, then `create(name)` takes a tenth of a second."""
+        if name not in self._templates:
+            self._sql("create database {} template {}", name, "template1")
+            fill(self.url(name))
+            self._templates.add(name)
+        return name
+
+    def _sql(self, statement: str, *names: str) -> None:
+        with psycopg.connect(
+            f"host=127.0.0.1 port={self.port} user=hub dbname=postgres", autocommit=True
+        ) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [str(self.programs / program), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **self._as_account)
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr or done.stdout}")
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes], seconds: int = 60) -> None:
+        for _ in range(seconds * 20):
+            if process.poll() is not None:
+                break
+            try:
+                self._sql("select 1")
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+            else:
+                return
+        log = (self.folder / "log").read_text(errors="replace")
+        raise RuntimeError(f"PostgreSQL on port {self.port} did not start:\n{log[-2000:]}")
+
+
+def _account() -> pwd.struct_passwd | None:
+    """The account that runs the server: None means our own, which will do unless we are root."""
+    return pwd.getpwnam("postgres") if os.getuid() == 0 else None
+
+
+def _children(pid: int) -> list[int]:
+    """Processes that `pid` started; read before it dies, as each backend leads a session of its own."""
+    listings = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for listing in listings for child in listing.read_text().split()]
