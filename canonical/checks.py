@@ -2,6 +2,7 @@
 not say (null) finds nothing."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -113,7 +114,7 @@ def _paid_at(order: Order) -> Iterator[Problem]:
             "check.paid_at",
             "paid_at set means that something was paid",
             "paid_at",
-            f"{order.paid_at.isoformat()} with payment {order.payment}",
+            f"{_told(order.paid_at)} with payment {order.payment}",
             "no paid_at, or a payment that says that something was paid",
             "Mend the table of payment words, or list the platform's empty time under absent.",
         )
@@ -130,8 +131,8 @@ def _revision(order: Order) -> Iterator[Problem]:
             "check.revision",
             "revision >= placed_at",
             "revision",
-            order.revision.isoformat(),
-            f"{placed.isoformat()} or later",
+            _told(order.revision),
+            f"{_told(placed)} or later",
             "Check the zone of both times in the mapping.",
         )
 
@@ -150,6 +151,10 @@ def _digits(document: Order | Refund | Invoice) -> Iterator[Problem]:
                 f"at most {minor_digits(document.currency)} digits after the point for {document.currency}",
                 "Check the unit of the amount and the currency in the mapping.",
             )
+
+
+def _told(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _closed_unpaid(order: Order) -> bool:

@@ -1,6 +1,6 @@
 """What the fields of all documents are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, get_args
@@ -81,7 +81,15 @@ class Part(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
         protected_namespaces=(),
+        hide_input_in_errors=True,
     )
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Personal data stays out of logs and traces, where objects end up by their repr."""
+        for name, value in super().__repr_args__():
+            info = type(self).model_fields.get(name or "")
+            hidden = info is not None and value and any(isinstance(tag, Personal) for tag in leaves_of(info))
+            yield name, "***" if hidden else value
 
 
 class Document(Part):

@@ -17,6 +17,10 @@ class _Twice(Exception):
     """An object names one key twice."""
 
 
+class _NotANumber(ValueError):
+    """A number that JSON or floating point cannot hold."""
+
+
 class _Twin(dict[str, Any]):
     """An object that names one key twice, kept to tell where it lies."""
 
@@ -43,8 +47,11 @@ def parse_json(raw: bytes) -> Any:
         _refuse_twin(text)
     except RecursionError:
         _refuse_nesting()
-    except ValueError as error:
+    except _NotANumber as error:
         raise NotUnderstood(f"not usable JSON: {error}") from None
+    except ValueError:
+        # Python's own limit against numbers that take minutes to read
+        raise NotUnderstood("not usable JSON: a number with too many digits") from None
     if text.count("[") + text.count("{") > MAX_NESTING:
         _check_nesting(data)
     if "\\ud" in text or "\\uD" in text:
@@ -62,12 +69,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise ValueError("a number beyond what a JSON number can hold")
+        raise _NotANumber("a number beyond what a JSON number can hold")
     return number
 
 
 def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON number")
+    raise _NotANumber(f"{word} is no JSON number")
 
 
 _READER = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite, parse_constant=_no_constant)

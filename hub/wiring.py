@@ -62,14 +62,14 @@ def start(hub: Hub) -> None:
             renewal.restore(connection, shop, hub.config.hub.key)
 
 
-def connect(hub: Hub) -> tuple[Flow, httpx.AsyncClient]:
-    """The hot path with its HTTP client. To be called inside the event loop; close both."""
+def connect(hub: Hub, http: httpx.AsyncClient | None = None) -> tuple[Flow, httpx.AsyncClient]:
+    """The hot path with its HTTP client (or a given one). To be called inside the event loop; close both."""
     mounts: dict[str, httpx.AsyncBaseTransport] = {}
     for target in hub.targets.values():
         transport = getattr(target.adapter, "transport", None)
         if transport is not None:
             mounts[f"{target.section.kind}://"] = transport()
-    http = wire.client(mounts)
+    http = http or wire.client(mounts)
     flow = Flow(hub.config, hub.store, hub.catalog, hub.routes, hub.shops, hub.targets, http)
     return flow, http
 

@@ -1,8 +1,8 @@
 """Douyin shop (Doudian open platform): shop orders and after-sale cases.
 
 Pull: pages from 0, oldest change first, the end of the window frozen. A row that changes meanwhile leaves the window
-and those behind it move forward, over the edge of a page that was read: the platform's `total` tells, and the page is
-read again. Push: a signed JSON array of thin messages; the hub fetches what they name.
+and those behind it move up, to a page that was read: the platform's `total` tells how far, and it is read again.
+Push: a signed JSON array of thin messages; the hub fetches what they name.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,6 +49,7 @@ HINTS = {
     "isv.signature-invalid": "Check app_key and app_secret in hub.toml.",
     "isv.timestamp-invalid": "Set this machine's clock.",
     "isv.app-permissions-insufficient": "Apply for this API's permission in the platform's console.",
+    "isv.parameter-invalid:20013": "Lists end at 50 000 rows: pull a shorter window.",
 }
 LISTS = {"order": "order/searchList", "refund": "afterSale/List"}
 DETAILS = {"order": ("order/orderDetail", "shop_order_id"), "refund": ("afterSale/Detail", "after_sale_id")}
@@ -56,12 +57,12 @@ ROWS = {"order": "shop_order_list", "refund": "items"}
 SIZE = 100
 URL_CHECK = "0"
 SHAPES = (
-    "Known are the answers of order.searchList, order.orderDetail, afterSale.List and afterSale.Detail (with or without "
-    "their envelope), single shop orders and after-sale cases and lists of them, and push messages (tag, msg_id, data)."
+    "Known are the answers of order.searchList, order.orderDetail, afterSale.List and afterSale.Detail, with or "
+    "without their envelope, single shop orders and after-sale cases and lists of them, and push messages."
 )
 
 
-class Settings(BaseModel):
+class DouyinShop(BaseModel):
     """The app's keys and the shop's tokens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,7 +71,7 @@ class Settings(BaseModel):
     app_secret: SecretStr = Field(description="App Secret. Signs requests and proves pushes.")
     access_token: SecretStr = Field(SecretStr(""), description="The shop's token; empty: made with shop_id.")
     refresh_token: SecretStr | None = Field(None, description="Renews access_token; both change every time.")
-    shop_id: str = Field("", pattern="^[0-9]*$", description="The shop's number: for apps of one's own; other's pushes.")
+    shop_id: str = Field("", pattern="^[0-9]*$", description="The shop's number. Leaves out other shops' pushes.")
     gateway: str = Field("https://openapi-fxg.jinritemai.com", pattern="^https?://", description="Address of the API.")
     carriers: dict[str, str] = Field({}, description="company_code for a carrier code of the hub, if it differs.")
 
@@ -81,13 +82,13 @@ class Douyin:
     title: ClassVar[str] = "Douyin shop"
     kinds: ClassVar[tuple[str, ...]] = ("order", "refund")
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
-    Settings: ClassVar[type[BaseModel]] = Settings
+    Settings: ClassVar[type[BaseModel]] = DouyinShop
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: DouyinShop) -> None:
         self.settings = settings
         self._secret = settings.app_secret.get_secret_value()
 
-    def verify(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> None:  # noqa: ARG002  # has no time
+    def verify(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> None:
         """`event-sign`: MD5 over app key, raw body and secret."""
         given = headers.get("event-sign", "")
         if not given:
@@ -95,7 +96,7 @@ class Douyin:
         if not signing.same(given, signing.douyin_push(self._secret, self.settings.app_key, raw)):
             raise SignatureRejected("event-sign does not match the body")
 
-    def unpack(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> Iterator[Envelope | Hint]:  # noqa: ARG002
+    def unpack(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> Iterator[Envelope | Hint]:
         """A hint for every message that names an order or an after-sale case."""
         return self.read(raw)
 
@@ -115,14 +116,29 @@ class Douyin:
         return (found for found in records(data, self.settings.shop_id) if kind in (None, found.kind))
 
     def pull(self, kind: str, window: Window, cursor: str | None, now: datetime) -> Talk[Page]:
-        """order.searchList or afterSale.List. The cursor is "page/total", the total as the page before told it."""
-        page, _, known = (cursor or "0/").partition("/")
-        number, span = int(page), (int(window.start.timestamp()), int(window.end.timestamp()))
-        data = yield from self._call(LISTS[kind], list_params(kind, number, span), now)
+        """order.searchList or afterSale.List. The cursor is "page/total/size" as the page before told them."""
+        page, known, size = (int(part) for part in (cursor or f"0/0/{SIZE}").split("/"))
+        span = int(window.start.timestamp()), int(window.end.timestamp())
+        data = yield from self._list(kind, page, span, now)
+        found, rows, total = [*records(data)], len(data.get(ROWS[kind]) or []), whole(data.get("total"))
+        if page == 0 and 0 < rows < total:
+            size = rows  # the platform may give fewer a page than it was asked for
+        # So many rows have moved from this page to those before it, since they were read.
+        at, moved = page, known - total
+        while at > 0 and at * size > page * size - moved:
+            at -= 1
+            again = yield from self._list(kind, at, span, now)
+            found += records(again)
+            moved = known - whole(again.get("total"))
+        more = rows and (data.get("has_more") is True or page * size + rows < total)
+        envelopes = [record for record in found if isinstance(record, Envelope)]
+        return Page(envelopes, f"{page + 1}/{total}/{size}" if more else None)
+
+    def _list(self, kind: str, page: int, span: tuple[int, int], now: datetime) -> Talk[dict[str, Any]]:
+        data = yield from self._call(LISTS[kind], list_params(kind, page, span), now)
         if not isinstance(data, dict):
             raise NotUnderstood(f"{LISTS[kind]} was not answered with an object", hint=SHAPES)
-        envelopes = [found for found in records(data) if isinstance(found, Envelope)]
-        return Page(envelopes, following(number, known, data, len(envelopes)))
+        return data
 
     def fetch(self, kind: str, key: str, now: datetime) -> Talk[Envelope]:
         """order.orderDetail (which shows at most 40 lines of an order) or afterSale.Detail."""
@@ -164,17 +180,17 @@ class Douyin:
         lines = change.get("lines") or []
         if lines:
             shipped = [{"shipped_order_id": line["line_no"], "shipped_num": line["quantity"]} for line in lines]
-            path, params = "order/logisticsAddMultiPack", {"request_id": str(change["shipment_no"])}
-            sent: dict[str, Any] = {**params, "pack_list": [{**parcel, "shipped_order_info": shipped}]}
+            path, packs = "order/logisticsAddMultiPack", [{**parcel, "shipped_order_info": shipped}]
+            params: dict[str, Any] = {"request_id": str(change["shipment_no"]), "pack_list": packs}
         else:
-            path, sent = "order/logisticsAdd", {**parcel, "is_refund_reject": False}
+            path, params = "order/logisticsAdd", {**parcel, "is_refund_reject": False}
         try:
-            yield from self._call(path, {"order_id": order, **sent}, now)
+            yield from self._call(path, {"order_id": order, **params}, now)
         except Refused as error:
             if str(error.evidence.get("sub_code", "")).startswith(DONE_BEFORE):
                 return Receipt(number, already_there=True)
             told = yield from self.fetch("order", order, now)
-            if not number or number not in [parcel.get("tracking_no") for parcel in told.body.get("logistics_info") or []]:
+            if not number or number not in [sent.get("tracking_no") for sent in told.body.get("logistics_info") or []]:
                 raise
             return Receipt(number, already_there=True)
         return Receipt(number)
@@ -189,7 +205,8 @@ class Douyin:
             known["code"] = change["sku"]
         if change.get("warehouse") and extra.get("out_warehouse_id"):
             known["out_warehouse_id"] = extra["out_warehouse_id"]
-        yield from self._call("sku/syncStock", {**known, "stock_num": int(change["available"]), "incremental": False}, now)
+        known |= {"stock_num": int(change["available"]), "incremental": False}
+        yield from self._call("sku/syncStock", known, now)
         return Receipt(str(change["sku"]))
 
     def _call(self, path: str, params: Mapping[str, Any], now: datetime) -> Talk[Any]:
@@ -225,14 +242,9 @@ def list_params(kind: str, page: int, span: tuple[int, int]) -> dict[str, Any]:
     return {"page": page, "size": SIZE, "order_by": ["update_time asc"], **times}
 
 
-def following(page: int, known: str, data: Mapping[str, Any], found: int) -> str | None:
-    """Where to go on: one page back if rows have left the window since the last page, else forward, else nowhere."""
-    total = data.get("total")
-    if not isinstance(total, int) or isinstance(total, bool):
-        return f"{page + 1}/" if found == SIZE or data.get("has_more") is True else None
-    if page and known and total < int(known):
-        return f"{page - 1}/{total}"
-    return f"{page + 1}/{total}" if (page + 1) * SIZE < total else None
+def whole(value: Any) -> int:
+    """A whole number, 0 where there is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def inside(answer: Mapping[str, Any]) -> Any:

@@ -118,7 +118,7 @@ class Douyin(Platform):
 
     def _admit_token(self, token: str) -> None:
         account = self.shop.account
-        if token == account.token:
+        if account.accepts(token):
             return
         if not token:
             raise Rejected("40002", "缺少参数", "isv.parameter-missing:access_token")
@@ -130,10 +130,7 @@ class Douyin(Platform):
         account = self.shop.account
         if given.get("grant_type") == "refresh_token" and given.get("refresh_token") != account.refresh_token:
             raise Rejected("50001", "平台处理失败", "dop.token-generate-failed:refresh_token")
-        account.expired.add(account.token)
-        turn = len(account.expired)
-        account.token = f"{account.token.partition('~')[0]}~{turn}"
-        account.refresh_token = f"{account.refresh_token.partition('~')[0]}~{turn}"
+        account.renew()
         tokens = {"access_token": account.token, "refresh_token": account.refresh_token}
         return tokens | {"expires_in": 604800, "shop_id": 77001, "shop_name": self.shop.name, "scope": "SCOPE"}
 

@@ -86,7 +86,7 @@ class JD(Platform):
         expected = hashlib.md5(sealed).hexdigest().upper()  # noqa: S324  # the platform's rule
         if not hmac.compare_digest(expected, params["sign"]):
             raise Rejected("12", "无效签名", "Invalid Signature")
-        if params["access_token"] != account.token:
+        if not account.accepts(params["access_token"]):
             raise Rejected("19", "无效access_token", "Invalid access_token")
 
     def _orders(self, given: dict[str, Any]) -> dict[str, Any]:

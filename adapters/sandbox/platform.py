@@ -30,6 +30,8 @@ from adapters.sandbox.story import Step
 Clock = Callable[[], float]
 """Seconds since 1970. The sandbox is the other side of the wire: it has a clock of its own, which tests replace."""
 
+WALL_CLOCK: Clock = time.time
+
 BEIJING = timezone(timedelta(hours=8))
 
 
@@ -99,6 +101,20 @@ class Account:
     refresh_token: str = ""
     expired: set[str] = field(default_factory=set)
     """Tokens that were good once."""
+
+    def expire(self) -> None:
+        """The token stops being good; only a refresh gives a new one."""
+        self.expired.add(self.token)
+
+    def accepts(self, token: str) -> bool:
+        return token == self.token and token not in self.expired
+
+    def renew(self) -> None:
+        """A fresh pair; the old ones stop being good."""
+        self.expire()
+        turn = len(self.expired)
+        self.token = f"{self.token.partition('~')[0]}~{turn}"
+        self.refresh_token = f"{self.refresh_token.partition('~')[0]}~{turn}"
 
 
 class Shop:
@@ -201,7 +217,7 @@ class Platform(ABC):
         self,
         shop: Shop,
         *,
-        clock: Clock = time.time,
+        clock: Clock = WALL_CLOCK,
         limit: int | None = None,
         days: Iterable[BadDay] = (),
     ) -> None:

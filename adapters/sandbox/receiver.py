@@ -14,7 +14,6 @@ import base64
 import hashlib
 import hmac
 import json
-import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from adapters.sandbox.platform import Clock, Cut, answer
+from adapters.sandbox.platform import WALL_CLOCK, Clock, Cut, answer
 
 TOLERANCE = 300
 """Seconds that a signature's timestamp may differ from the receiver's clock."""
@@ -83,7 +82,7 @@ class Receiver:
     """One system with one inbox."""
 
     def __init__(
-        self, name: str, *, secret: str = "", behaviour: Behaviour | None = None, clock: Clock = time.time
+        self, name: str, *, secret: str = "", behaviour: Behaviour | None = None, clock: Clock = WALL_CLOCK
     ) -> None:
         self.name, self.secret, self.clock = name, secret, clock
         self.taken: dict[str, Taken] = {}

@@ -133,7 +133,7 @@ class Taobao(Platform):
             raise Rejected("25", "Invalid signature")
         if not params.get("session"):
             raise Rejected("26", "Missing session")
-        if params["session"] != account.token:
+        if not account.accepts(params["session"]):
             raise Rejected("27", "Invalid session", "isv.invalid-sessionkey|session is not valid or has expired")
 
     def _changed_trades(self, params: Mapping[str, str]) -> dict[str, Any]:

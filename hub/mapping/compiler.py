@@ -64,19 +64,21 @@ def settle(value: Any) -> Any:
 def _switch(row: Switch, outward: bool) -> Build:
     pick = scope_of(row.source)
     branches = [(c.search if c else None, compile_row(inner, outward=outward)) for c, inner in row.branches]
+    default, required = row.default, row.required
 
     def choose(frame: Frame) -> Any:
+        value = None
         try:
             data = pick(frame)
             for condition, build in branches:
                 if condition is None or is_true(condition(data)):
                     value = build(frame)
                     break
-            else:
-                value = None
         except EVALUATION_ERRORS as error:
             return blame(row, frame, error)
-        return missing(row, frame, None) if value is None and row.required else value
+        if value is not None:
+            return value
+        return missing(row, frame, None) if required and default is None else default
 
     return choose
 

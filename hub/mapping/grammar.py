@@ -204,6 +204,7 @@ class Grammar:
             shared[key], shared.places[key] = table[key], table.at(key)
         result = Switch(label, place, [], target, self._source(table))
         result.required = table.get("required") is True or _needed(target, self.outward, table)
+        result.default = self._literal(target, table, "default")
         lax = replace(target, required=False)
         for branch in table["when"]:
             if not isinstance(branch, Table) or not is_row(branch):
@@ -216,10 +217,11 @@ class Grammar:
                 bare[key], bare.places[key] = branch[key], branch.at(key)
             row = self.row(merge(shared, bare, is_row), label, branch.place, lax)
             if isinstance(row, (Value, Switch)):
+                row.required = row.required or result.required
                 result.branches.append((self.at(branch, "if"), row))
         if "if" in table:
             outer: list[tuple[Expression | None, Value | Switch]] = [(self.at(table, "if"), result)]
-            return Switch(label, place, outer, target, result.source, result.required)
+            return Switch(label, place, outer, target, result.source, result.default, result.required)
         return result
 
     def _value(self, table: Table, label: str, place: Place, target: Field) -> Value | Switch:
@@ -230,10 +232,10 @@ class Grammar:
         if "path" in table and "value" in table:
             self.say(table.at("value"), "path and value exclude each other")
         if "value" in table:
-            row.constant = self._literal(row, table, "value")
+            row.constant = self._literal(target, table, "value")
         else:
             row.path = self.at(table, "path")
-        row.default = self._literal(row, table, "default")
+        row.default = self._literal(target, table, "default")
         row.absent = list(plain(table.get("absent", [])))
         for key in ("times", "divide", "each", "where"):
             setattr(row, key, self.at(table, key))
@@ -243,8 +245,7 @@ class Grammar:
         self._sense(row, table)
         if "if" not in table:
             return row
-        row.required = False
-        return Switch(label, place, [(self.at(table, "if"), row)], target, row.source, False)
+        return Switch(label, place, [(self.at(table, "if"), row)], target, row.source, row.default, row.required)
 
     def _conversion(self, row: Value, table: Table) -> None:
         row.as_ = "raw" if self.outward else row.target.as_
@@ -276,17 +277,17 @@ class Grammar:
                 if problem := constant_problem(value, row.target):
                     self.say(words.at(word), f"{problem} (used for {row.label})")
 
-    def _literal(self, row: Value, table: Table, key: str) -> Any:
+    def _literal(self, target: Field, table: Table, key: str) -> Any:
         if key not in table:
             return None
         value = plain(table[key])
         if self.outward:
             return value
-        problem = constant_problem(value, row.target)
+        problem = constant_problem(value, target)
         if problem:
             self.say(table.at(key), problem)
             return None
-        return converted(value, row.target)
+        return converted(value, target)
 
     def _operands(self, table: Table, key: str) -> list[Expression]:
         given = table.get(key, [])

@@ -49,6 +49,7 @@ class Switch:
     branches: list[tuple[Expression | None, "Value | Switch"]]
     target: Field = FREE
     source: str = "item"
+    default: Any = None
     required: bool = False
 
 

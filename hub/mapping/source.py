@@ -59,7 +59,8 @@ def parse(text: str, shown: str) -> Table:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         found = re.search(r"line (\d+)", str(error))
-        raise Unreadable(f"{shown}:{found[1] if found else 1}: not valid TOML: {error}") from None
+        line = found[1] if found else len(text.splitlines()) if "end of document" in str(error) else 1
+        raise Unreadable(f"{shown}:{line}: not valid TOML: {error}") from None
     lines = _LineIndex(text.replace("\r\n", "\n")).lines
     table: Table = _placed(data, (), lines, shown, 1)
     return table

@@ -13,6 +13,7 @@ from hub.mapping.rows import Listing, Object, Switch, Value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hub.mapping.rows import MappingFile
     from hub.mapping.run import Frame
 
 _MOST = 80
@@ -50,6 +51,13 @@ def missing(row: Value | Switch, frame: "Frame", search: "Callable[[Any], Any] |
             found = "null"
     frame.run.problems.append(Problem(code, _rule(frame, label), _texts(row), found, expected, _hint(row, hint + ".")))
     frame.run.failed.add(label)
+
+
+def unclear(mapping: "MappingFile", what: str, condition: Expression, error: Exception) -> Problem:
+    """A condition of the whole file that could not be evaluated."""
+    hint = f"Guard the expression in {mapping.file}: || for null, to_string() or to_number() for types."
+    rule = f"{mapping.name}: {what}"
+    return Problem("mapping.expression", rule, condition.text, _actual(error), _expected(error), hint)
 
 
 def located(label: str, at: tuple[int, ...]) -> str:

@@ -17,7 +17,7 @@ from hub.mapping.reading import HUB_FIELDS
 from hub.mapping.rows import Listing, MappingFile, Object, Row, Switch
 from hub.mapping.run import Frame, Run
 from hub.mapping.shape import fields_of
-from hub.mapping.telling import described, located, texts_of
+from hub.mapping.telling import described, located, texts_of, unclear
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,13 @@ class Compiled:
             return replace(
                 result, problems=[Problem("mapping.wrong_type", rule, "@", found, "a record, a JSON object", hint)]
             )
-        for condition, why in mapping.ignore:
-            if _holds(condition, record):
-                return replace(result, ignored=why)
         run = Run(mapping, record)
+        for condition, why in mapping.ignore:
+            try:
+                if is_true(condition.search(record)):
+                    return replace(result, ignored=why)
+            except EVALUATION_ERRORS as error:
+                run.problems.append(unclear(mapping, "ignore", condition, error))
         run.currency = self._money_of(run)
         draft = self._build(run)
         draft.update((name, own[name]) for name in self._own)

@@ -52,13 +52,17 @@ def enqueue(connection: Connection, rows: Sequence[dict[str, Any]], latest: froz
     lanes = {row["lane"] for row in rows}
     busy = set(
         connection.execute(
-            select(deliveries.c.lane.distinct()).where(
+            select(deliveries.c.lane).distinct().where(
                 deliveries.c.lane.in_(lanes), deliveries.c.state.in_(UNFINISHED)
             )
         ).scalars()
     )
-    ready = []
+    ready: list[dict[str, Any]] = []
+    newest = {row["lane"]: row["idempotency_key"] for row in rows if row["destination"] in latest}
     for row in rows:
+        if newest.get(row["lane"], row["idempotency_key"]) != row["idempotency_key"]:
+            ready.append({**row, "state": SUPERSEDED, "held_by": ""})
+            continue
         held = row["lane"] in busy
         ready.append({**row, "state": HELD if held else WAITING, "held_by": BY_LANE if held else ""})
         busy.add(row["lane"])

@@ -178,7 +178,7 @@ def balance(connection: Connection, names: list[str]) -> list[dict[str, Any]]:
     Counted from messages and from deliveries apart, so that `accepted` is not the sum of the others by construction.
     """
     m, d = messages.c, deliveries.c
-    accepted = dict(connection.execute(select(m.channel, func.count()).group_by(m.channel)).tuples().all())
+    accepted = {row[0]: row[1] for row in connection.execute(select(m.channel, func.count()).group_by(m.channel))}
     waiting = m.state.in_([inbox.RECEIVED, inbox.FETCH])
     fate = case((waiting, "waiting"), (m.state == inbox.IGNORED, "ignored"), (m.state == inbox.DEAD, "dead"))
     before = select(m.channel, fate.label("fate"), func.count().label("n")).where(m.state != inbox.TRANSLATED)
