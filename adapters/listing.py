@@ -223,5 +223,6 @@ class Listing:
             return int(moment.timestamp())
         if form == "epoch_ms":
             return int(moment.timestamp() * 1000)
-        local = moment.astimezone(self._zone)
+        # Whole seconds, rounded down: a window's end and the next one's start meet without a gap.
+        local = moment.astimezone(self._zone).replace(microsecond=0)
         return local.isoformat().replace("+00:00", "Z") if form == "iso" else local.strftime(form)

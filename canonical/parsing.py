@@ -120,7 +120,7 @@ def _refuse_twin(text: str) -> NoReturn:
         place, key = _first_twin(json.loads(text, object_pairs_hook=marked))
     except (RecursionError, ValueError):
         place, key = "", ""
-    where = f"{place}.{key}".lstrip(".")[:_LONGEST_PLACE]
+    where = f"{place}.{key}".lstrip(".")[-_LONGEST_PLACE:]
     raise NotUnderstood(f"the key {where or '?'} stands twice in one object", evidence={"path": where}) from None
 
 

@@ -30,7 +30,7 @@ import httpx
 from aiohttp import web
 
 from canonical.errors import ConfigError
-from hub import wire
+from hub import clock, wire
 from hub.store import Store, views
 
 SECRET = "bench-secret"  # noqa: S105  # between processes of one benchmark on loopback
@@ -88,16 +88,16 @@ def flow(orders: int, store: str, destinations: int, tell: Callable[[str], None]
         folder = Path(name)
         url = store or f"sqlite:///{folder}/bench.db"
         _refuse_used(url)
-        receiver_port, hub_port = _free_port(), _free_port()
+        receiver_port, hub_port = free_port(), free_port()
         config = _write_config(folder, url, hub_port, receiver_port, destinations)
         with _process([sys.executable, "-m", "hub.bench", str(receiver_port)], folder / "receiver.log"):
-            _wait_for(receiver_port)
+            wait_for(receiver_port)
             tell(f"bare loop: {orders} documents, {IN_FLIGHT} in flight")
             bare = asyncio.run(_bare(orders, receiver_port))
             tell(f"hub: {orders} signed webhooks over {CONNECTIONS} connections")
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             with _process([sys.executable, "-m", "hub", "run", "-c", str(config)], folder / "hub.log") as process:
-                _wait_for(hub_port, process, folder / "hub.log")
+                wait_for(hub_port, process, folder / "hub.log")
                 loaded = asyncio.run(_load(orders, destinations, hub_port, receiver_port, tell))
                 peak = _peak_mib(process.pid)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -261,7 +261,8 @@ def _process(command: list[str], output: Path) -> Iterator[subprocess.Popen[byte
             process.wait(30)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes] | None = None, output: Path | None = None) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes] | None = None, output: Path | None = None) -> None:
+    """Wait until something listens; raises ConfigError with the end of the process's output if it does not."""
     deadline = time.perf_counter() + READY_WITHIN
     while time.perf_counter() < deadline:
         if process is not None and process.poll() is not None:
@@ -282,7 +283,8 @@ def _peak_mib(pid: int) -> float:
     return 0.0
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port on loopback that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -298,8 +300,8 @@ def receiver_app() -> web.Application:
         document = json.loads(await request.read())
         name = request.match_info["name"]
         number, revision = document["order_no"], document["revision"]
-        totals["first_hub"] = totals["first_hub"] or time.time()
-        totals["last"] = time.time()
+        totals["first_hub"] = totals["first_hub"] or clock.now().timestamp()
+        totals["last"] = clock.now().timestamp()
         if number in seen.setdefault(name, set()):
             totals["duplicates"] += 1
         else:

@@ -80,7 +80,9 @@ class Shop(_Section):
     channel: str = Field(description="the adapter: taobao, jd, douyin, shopify, generic ...")
     tenant: str = Field("default", description="whose shop it is")
     mapping: str = Field("", description="folder under mappings/channels, where it is not the channel's own")
-    pull: Pull | Literal[False] = Field(default_factory=lambda: Pull(), description="windows; false switches pulling off")
+    pull: Pull | Literal[False] = Field(
+        default_factory=lambda: Pull(), description="windows; false switches pulling off"
+    )
 
     @property
     def adapter_settings(self) -> dict[str, Any]:
@@ -118,7 +120,9 @@ class DestinationSection(_Section):
     retry: Retry = Field(default_factory=lambda: Retry())
     breaker: Breaker = Field(default_factory=lambda: Breaker())
     degrade: Degrade = Field(default_factory=lambda: Degrade())
-    sequence: Literal["strict", "latest"] = Field("strict", description="latest: a newer document replaces waiting ones")
+    sequence: Literal["strict", "latest"] = Field(
+        "strict", description="latest: a newer document replaces waiting ones"
+    )
     in_doubt: Literal["resend", "ask"] = Field(
         "resend", description="without look_up, after a lost answer: send again with the same key, or ask a person"
     )
@@ -142,7 +146,7 @@ class Config(_Section):
     shops: dict[str, Shop] = Field(default_factory=dict)
     destinations: dict[str, DestinationSection] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()
-    folder: Path = Field(Path("."), exclude=True, description="where hub.toml lies; relative paths start here")
+    folder: Path = Field(Path(), exclude=True, description="where hub.toml lies; relative paths start here")
 
 
 def load(path: Path) -> Config:
@@ -197,7 +201,9 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
         if item["type"] == "extra_forbidden":
             known = _known_keys(model, item["loc"][:-1])
             near = difflib.get_close_matches(str(item["loc"][-1]), known, 1)
-            lines.append(f"{at}: unknown key" + (f"; did you mean {near[0]!r}?" if near else f"; known: {_join(known)}"))
+            lines.append(
+                f"{at}: unknown key" + (f"; did you mean {near[0]!r}?" if near else f"; known: {_join(known)}")
+            )
         elif item["type"] == "missing":
             lines.append(f"{at}: missing; add it to hub.toml")
         else:
@@ -240,7 +246,9 @@ def _cross_check(config: Config) -> list[str]:
                 problems.append(f"routes[{number}].to: no destination {name!r}{tail}")
         problems += [f"routes[{number}].shops: no shop {s!r}" for s in route.shops if s not in config.shops]
         if route.on not in ("order", "refund", "shipment", "stock", "invoice"):
-            problems.append(f"routes[{number}].on: unknown kind {route.on!r}; one of order, refund, shipment, stock, invoice")
+            problems.append(
+                f"routes[{number}].on: unknown kind {route.on!r}; one of order, refund, shipment, stock, invoice"
+            )
     for name in [*config.shops, *config.destinations]:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", name):
             problems.append(f"{name!r}: names of shops and destinations take letters, digits, - and _ (at most 63)")

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import orjson
-from hub.store import Connection
 
 from adapters.port import Delivery, Destination, Receipt
 from canonical import Problem
@@ -16,12 +15,16 @@ from dlq import DeadLetter, State, shelf
 from hub import breaker, clock, letters, throttle
 from hub.config import DestinationSection
 from hub.retry import AskAt, GiveUp, Pause, RetryAt, decide
-from hub.store import documents, inbox, outbox, state
+from hub.store import Connection, documents, inbox, outbox, state
 from hub.store.outbox import Outcome
 from hub.wire import Log, converse, mask_text
 
 LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 """Upper edges in seconds of the accepted-to-delivered histogram."""
+
+
+Rendered = tuple[Any, Sequence[Problem], str, str]
+"""A body, the problems that kept it from being one, the mapping's version, the name of an XML root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Target:
     name: str
     section: DestinationSection
     adapter: Destination
-    render: Callable[[str, Any], tuple[Any, Sequence[Problem], str, str]] | None
+    render: Callable[[str, Any], Rendered] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,10 @@ async def attempt(http: httpx.AsyncClient, target: Target, row: Mapping[str, Any
     started, tick = clock.now().timestamp(), time.perf_counter()
     log = Log()
     document = orjson.loads(inbox.decompress(row["body"]))
-    body, problems, version, root = document, (), "", "request"
+    rendered: Rendered = (document, (), "", "request")
     if target.render is not None:
-        body, problems, version, root = target.render(row["kind"], document)
+        rendered = target.render(row["kind"], document)
+    body, problems, version, root = rendered
     try:
         if problems:
             raise MappingFailed("the destination's mapping could not render the document")
@@ -121,9 +125,7 @@ def broken(target: Target, row: Mapping[str, Any], error: HubError) -> Result:
     return _failed(target, row, error, (), Log(), clock.now().timestamp(), 0.0, "")
 
 
-async def _send(
-    http: httpx.AsyncClient, target: Target, delivery: Delivery, doubtful: bool, log: Log
-) -> Receipt:
+async def _send(http: httpx.AsyncClient, target: Target, delivery: Delivery, doubtful: bool, log: Log) -> Receipt:
     if doubtful:
         if target.adapter.can_look_up:
             asked = target.adapter.look_up(delivery, clock.now())
@@ -181,7 +183,11 @@ def _failed(
 
 
 def record(
-    connection: Connection, results: Sequence[Result], sections: Mapping[str, DestinationSection], owner: str, now: float
+    connection: Connection,
+    results: Sequence[Result],
+    sections: Mapping[str, DestinationSection],
+    owner: str,
+    now: float,
 ) -> int:
     """Write a batch of attempts: outcomes, letters, breakers, pauses, counters. Returns how many were ours."""
     mine = {o.id for o in outbox.record(connection, [r.outcome for r in results], owner)}

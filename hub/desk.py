@@ -5,7 +5,7 @@ The command line and the API both act through here. Functions take a connection 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from canonical import personal
@@ -179,7 +179,7 @@ def instant(stamp: float | None, zone: Any = None) -> str | None:
     """Epoch seconds as people and machines read it: ISO 8601."""
     if stamp is None:
         return None
-    return datetime.fromtimestamp(stamp, zone or clock.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(stamp, zone or UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _some(ids: Sequence[int]) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import orjson
 import structlog
-from hub.store import Connection
 
 from adapters.port import Reply
 from canonical.errors import HubError, InternalError, NotAuthorised, NotUnderstood, SignatureRejected, Unavailable
@@ -21,9 +20,10 @@ from dlq import State, Step, shelf
 from hub import clock, delivering, letters, renewal, translating
 from hub.config import Config
 from hub.mapping.catalog import Catalog
+from hub.mapping.watch import Watch
 from hub.receiving import RAW, ShopFront, accepted_counts, incoming, rejected, unpack
 from hub.routing import Routes
-from hub.store import Store, inbox, state
+from hub.store import Connection, Store, inbox, state
 from hub.store.inbox import Incoming
 from hub.wire import converse
 
@@ -48,6 +48,7 @@ class Flow:
     ) -> None:
         self.config, self.store, self.catalog, self.routes = config, store, catalog, routes
         self.shops, self.targets, self.http = shops, targets, http
+        self.watch = Watch(catalog)
         self.arrived = asyncio.Event()
         self._listeners: list[asyncio.Event] = []
         self._intake = Gatherer(self._accept, config.hub.batch, config.hub.group_commit)
@@ -113,7 +114,9 @@ class Flow:
             envelope = await guarded(converse(self.http, talk, FETCH_TIMEOUT))
         except NotAuthorised as error:
             renewed = shop is not None and await renewal.renew(self.store, self.http, shop, self.config.hub.key)
-            await self.store.run(self._fetch_failed, hints, Unavailable(error.message) if renewed else error, now.timestamp())
+            await self.store.run(
+                self._fetch_failed, hints, Unavailable(error.message) if renewed else error, now.timestamp()
+            )
             return
         except HubError as error:
             await self.store.run(self._fetch_failed, hints, error, now.timestamp())
@@ -162,7 +165,7 @@ class Flow:
         if not rows:
             return 0
         loop = asyncio.get_running_loop()
-        mapped = await loop.run_in_executor(self._mapper, lambda: [self._map(row, now) for row in rows])
+        mapped = await loop.run_in_executor(self._mapper, self._map_all, rows, now)
         await self._settle([m for m in mapped if m is not None])
         self._tell()
         return len(rows)
@@ -191,6 +194,15 @@ class Flow:
                 now,
             )
 
+    def _map_all(self, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[translating.Mapped | None]:
+        self.refresh_mappings()
+        return [self._map(row, now) for row in rows]
+
+    def refresh_mappings(self) -> None:
+        """Take up mapping files that changed on disk; a broken one is told and the good one stays in force."""
+        for problem in self.watch.refresh():
+            log.error("mapping.not_taken", problem=problem)
+
     def _map(self, row: Mapping[str, Any], now: datetime) -> translating.Mapped | None:
         shop = self.shops.get(row["shop"])
         try:
@@ -204,9 +216,7 @@ class Flow:
             log.exception("map.failed", message=row["id"])
             return translating.Mapped(row, letter=letters.of_message(row, Step.MAP, internal(error)))
 
-    def _unpack_again(
-        self, row: Mapping[str, Any], shop: ShopFront | None, now: datetime
-    ) -> translating.Mapped:
+    def _unpack_again(self, row: Mapping[str, Any], shop: ShopFront | None, now: datetime) -> translating.Mapped:
         """A raw push whose unpacking failed before: the adapter may know it now."""
         if shop is None:
             raise NotUnderstood(f"the shop {row['shop']} is no longer in hub.toml", code="config.shop_gone")
@@ -224,7 +234,10 @@ class Flow:
         """Take up to `free` deliveries of one destination that may start now."""
         section, now = self.targets[name].section, clock.now().timestamp()
         lease = max(self.config.hub.lease, 3 * section.timeout)
-        return await self.store.run(delivering.claim, name, section, free, now, lease, self.store.owner)
+        claim = await self.store.run(delivering.claim, name, section, free, now, lease, self.store.owner)
+        if claim.rows and self.targets[name].render is not None:
+            await asyncio.get_running_loop().run_in_executor(self._mapper, self.refresh_mappings)
+        return claim
 
     async def deliver(self, name: str, row: Mapping[str, Any], doubtful: bool) -> None:
         """One attempt at one delivery, and its outcome on disk."""

@@ -11,14 +11,13 @@ from typing import Any
 
 import httpx
 import structlog
-from hub.store import Connection
 
-from adapters.port import Capability, Page, Window
+from adapters.port import Capability, Envelope, Hint, Page, Window
 from canonical.errors import HubError, NotAuthorised, Unavailable
 from hub import clock, renewal
 from hub.config import Pull
 from hub.receiving import ShopFront, accepted_counts, incoming
-from hub.store import Store, inbox, state
+from hub.store import Connection, Store, inbox, state
 from hub.wire import converse
 
 log = structlog.get_logger("hub.pulling")
@@ -50,7 +49,9 @@ def kinds(shop: ShopFront, pull: Pull) -> list[str]:
     return [kind for kind in able if not pull.kinds or kind in pull.kinds]
 
 
-async def pull_page(store: Store, http: httpx.AsyncClient, shop: ShopFront, kind: str, pull: Pull, key: str) -> Pulled | None:
+async def pull_page(
+    store: Store, http: httpx.AsyncClient, shop: ShopFront, kind: str, pull: Pull, key: str
+) -> Pulled | None:
     """Take one page if it is due; None if it is not, or another process has it."""
     now = clock.now()
     leased = await store.run(state.lease_pull, shop.name, kind, now.timestamp(), LEASE, store.owner)
@@ -62,7 +63,9 @@ async def pull_page(store: Store, http: httpx.AsyncClient, shop: ShopFront, kind
         page = await converse(http, talk, TIMEOUT)
     except NotAuthorised as error:
         if leased["failures"] == 0 and await renewal.renew(store, http, shop, key):
-            await store.run(_failed, shop.name, kind, window, leased, Unavailable(error.message, retry_after=0), now.timestamp())
+            await store.run(
+                _failed, shop.name, kind, window, leased, Unavailable(error.message, retry_after=0), now.timestamp()
+            )
             return Pulled(more=True)
         await store.run(_failed, shop.name, kind, window, leased, error, now.timestamp())
         return Pulled(error=f"{error.code}: {error.message}")
@@ -94,8 +97,11 @@ def _between(start: float, end: float) -> Window:
     return Window(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
 
 
-def _keep(connection: Connection, shop: ShopFront, kind: str, window: Window, page: Page, pull: Pull, now: datetime) -> int:
-    items = [incoming(shop, record, "pull", now) for record in [*page.envelopes, *page.hints]]
+def _keep(
+    connection: Connection, shop: ShopFront, kind: str, window: Window, page: Page, pull: Pull, now: datetime
+) -> int:
+    records: list[Envelope | Hint] = [*page.envelopes, *page.hints]
+    items = [incoming(shop, record, "pull", now) for record in records]
     new, repeats = inbox.accept(connection, items)
     row = state.pull_state(connection, shop.name, kind)
     stamp = now.timestamp()
@@ -129,7 +135,9 @@ def _keep(connection: Connection, shop: ShopFront, kind: str, window: Window, pa
     return len(new)
 
 
-def _failed(connection: Connection, shop: str, kind: str, window: Window, row: Any, error: HubError, now: float) -> None:
+def _failed(
+    connection: Connection, shop: str, kind: str, window: Window, row: Any, error: HubError, now: float
+) -> None:
     failures = row["failures"] + 1
     wait = min(2.0**failures, SLOWEST)
     if isinstance(error, Unavailable) and error.retry_after is not None:

@@ -49,9 +49,7 @@ def unpack(shop: ShopFront, headers: Mapping[str, str], raw: bytes, now: datetim
     stamp = now.timestamp()
     packed = inbox.compress(raw)
     text = orjson.dumps(kept).decode()
-    return [
-        Incoming(shop.tenant, shop.name, shop.code, RAW, "", "", "", "push", digest, packed, stamp, headers=text)
-    ]
+    return [Incoming(shop.tenant, shop.name, shop.code, RAW, "", "", "", "push", digest, packed, stamp, headers=text)]
 
 
 def incoming(shop: ShopFront, record: Envelope | Hint, via: str, now: datetime) -> Incoming:
@@ -74,7 +72,7 @@ def incoming(shop: ShopFront, record: Envelope | Hint, via: str, now: datetime) 
 
 def digest_of(shop: str, kind: str, record: Envelope | Hint, identity: str, body: bytes) -> str:
     """By the platform's own message id where it has one; else by content, if that says when it was made."""
-    head = "\0".join([shop, kind, record.key, identity]).encode()
+    head = f"{shop}\0{kind}\0{record.key}\0{identity}".encode()
     return hashlib.sha256(head + b"\0" + body).hexdigest()
 
 
@@ -90,11 +88,11 @@ def accepted_counts(items: Sequence[Incoming], repeats: Sequence[Incoming]) -> d
     """What the counters learn of accepted messages."""
     counts: dict[tuple[str, ...], float] = {}
     for item in items:
-        key = ("accepted", item.channel, item.kind, item.via)
-        counts[key] = counts.get(key, 0) + 1
+        accepted = ("accepted", item.channel, item.kind, item.via)
+        counts[accepted] = counts.get(accepted, 0) + 1
     for item in repeats:
-        key = ("ignored", item.channel, "duplicate")
-        counts[key] = counts.get(key, 0) + 1
+        ignored = ("ignored", item.channel, "duplicate")
+        counts[ignored] = counts.get(ignored, 0) + 1
     return counts
 
 

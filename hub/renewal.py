@@ -5,12 +5,11 @@ import json
 import httpx
 import structlog
 from cryptography.fernet import Fernet, InvalidToken
-from hub.store import Connection
 
 from canonical.errors import ConfigError, HubError
 from hub import clock
 from hub.receiving import ShopFront
-from hub.store import Store, state
+from hub.store import Connection, Store, state
 from hub.wire import converse
 
 log = structlog.get_logger("hub.renewal")

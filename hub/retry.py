@@ -41,7 +41,7 @@ Decision = RetryAt | AskAt | GiveUp | Pause
 
 
 def decide(policy: Retry, attempt: int, first_at: float, error: HubError, now: float) -> Decision:
-    """What follows a failed attempt. `attempt` counts from 1; `first_at` and `now` are epoch seconds. Pure but for jitter."""
+    """What follows a failed attempt. `attempt` counts from 1; times are epoch seconds. Pure but for jitter."""
     if isinstance(error, NotAuthorised):
         return RetryAt(now + policy.first) if attempt <= 1 else Pause()
     if isinstance(error, InternalError):

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from hub.store import Connection
 
 from canonical import identity, parse_json
 from canonical.errors import Unroutable
@@ -19,7 +18,7 @@ from hub import letters
 from hub.config import Config
 from hub.mapping.catalog import Catalog
 from hub.routing import Routes
-from hub.store import documents, inbox, outbox, state
+from hub.store import Connection, documents, inbox, outbox, state
 from hub.store.documents import Identity
 from hub.store.engine import lock_lanes
 
@@ -182,7 +181,9 @@ def _route(
         _bury(mapped, letters.of_message(message, Step.ROUTE, error), result)
         return False
     before = frozenset(filter(None, row["routed"].split(",")))
-    data = orjson.loads(row["body"]) if routes.needs_document(found.kind) else {"shop": found.shop, "tenant": found.tenant}
+    data = (
+        orjson.loads(row["body"]) if routes.needs_document(found.kind) else {"shop": found.shop, "tenant": found.tenant}
+    )
     targets = routes.destinations(found.kind, data, before)
     row["routed"] = ",".join(sorted(before | set(targets)))
     packed = inbox.compress(row["body"])
@@ -249,7 +250,9 @@ def _row(mapped: Mapped, document: Any, content: str, before: Mapping[str, Any] 
 
 
 def _revision(document: Any) -> str:
-    return str(document.revision.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    """As text that sorts by time; "" for the documents that have none (invoices only go forward)."""
+    revision = getattr(document, "revision", None)
+    return revision.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if revision else ""
 
 
 def _ignore(
@@ -274,4 +277,3 @@ def _write_documents(connection: Connection, result: Settlement) -> dict[Identit
     old = {i: row for i, row in result.stored.items() if "id" in row}
     documents.replace(connection, [documents.changing(row, row["id"]) for row in old.values()])
     return ids | {i: row["id"] for i, row in old.items()}
-

@@ -95,7 +95,9 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
                 response = await http.send(request)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         _keep(log, request, None, started, type(error).__name__)
-        raise Unavailable(f"{_host(request)} cannot be reached: {_plain(error)}", code="delivery.unreachable") from error
+        raise Unavailable(
+            f"{_host(request)} cannot be reached: {_plain(error)}", code="delivery.unreachable"
+        ) from error
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise Refused(f"not a usable address: {_plain(error)}", code="delivery.bad_url") from error
     except httpx.HTTPError as error:

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,11 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 import adapters
 from adapters.port import Channel
-from canonical import Problem
 from canonical.errors import ConfigError
 from hub import config as configuration
 from hub import renewal, wire
 from hub.config import Config, DestinationSection, Shop
-from hub.delivering import Target
+from hub.delivering import Rendered, Target
 from hub.flow import Flow
 from hub.mapping import expression
 from hub.mapping.catalog import Catalog
@@ -103,9 +102,12 @@ def _shop(name: str, shop: Shop, catalog: Catalog, problems: list[str]) -> ShopF
     def rebuild(fresh: Mapping[str, str]) -> Channel:
         fields = type(settings).model_fields
         secret = {k: SecretStr(v) if "Secret" in str(fields[k].annotation) else v for k, v in fresh.items()}
-        return _make(adapter, settings.model_copy(update=secret))
+        made: Channel = _make(adapter, settings.model_copy(update=secret))
+        return made
 
-    return ShopFront(name, shop.tenant, shop.channel, _make(adapter, settings), folder, overlay, rebuild)
+    channel = _make(adapter, settings)
+    problems += _expressions_of(channel, f"shops.{name}.")
+    return ShopFront(name, shop.tenant, shop.channel, channel, folder, overlay, rebuild)
 
 
 def _mapping_of(name: str, shop: Shop, catalog: Catalog, problems: list[str]) -> tuple[str, str]:
@@ -141,11 +143,15 @@ def _target(name: str, section: DestinationSection, catalog: Catalog, problems: 
                 f" there are: {', '.join(sorted(known))}"
             )
         render = _renderer(catalog, section.mapping)
-    return None if settings is None else Target(name, section, _make(adapter, settings), render)
+    if settings is None:
+        return None
+    made = _make(adapter, settings)
+    problems += _expressions_of(made, f"destinations.{name}.")
+    return Target(name, section, made, render)
 
 
-def _renderer(catalog: Catalog, name: str) -> Callable[[str, Any], tuple[Any, Sequence[Problem], str, str]]:
-    def render(kind: str, document: Any) -> tuple[Any, Sequence[Problem], str, str]:
+def _renderer(catalog: Catalog, name: str) -> Callable[[str, Any], Rendered]:
+    def render(kind: str, document: Any) -> Rendered:
         rendering = catalog.destination(name, kind)
         body, problems = rendering.render(document)
         return body, problems, rendering.version, rendering.root
@@ -160,6 +166,17 @@ def _adapter(kind: str, code: str, at: str, problems: list[str]) -> Any:
         near = difflib.get_close_matches(code, adapters.codes(kind), 1)
         problems += [f"{at}: {p}" + (f"; did you mean {near[0]!r}?" if near else "") for p in error.problems]
         return None
+
+
+def _expressions_of(adapter: Any, prefix: str) -> list[str]:
+    """Problems of the JMESPath texts in an adapter's settings."""
+    problems = []
+    for key, text in getattr(adapter, "expressions", {}).items():
+        try:
+            expression.compile(text)
+        except ValueError as error:  # jmespath's syntax errors
+            problems.append(f"{prefix}{key}: {text!r} is not JMESPath: {str(error).splitlines()[0]}")
+    return problems
 
 
 def _settings(adapter: Any, given: Mapping[str, Any], prefix: str, problems: list[str]) -> BaseModel | None:
@@ -178,13 +195,13 @@ def _make(adapter: Any, settings: BaseModel) -> Any:
     return adapter(settings)
 
 
-_expressions: dict[str, Any] = {}
+_compiled_texts: dict[str, Any] = {}
 
 
 def _search(text: str, data: Any) -> Any:
-    found = _expressions.get(text)
+    found = _compiled_texts.get(text)
     if found is None:
-        found = _expressions[text] = expression.compile(text)
+        found = _compiled_texts[text] = expression.compile(text)
     return found.search(data)
 
 

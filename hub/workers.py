@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
 
 import httpx
 import structlog
-from hub.store import Connection
 
 from canonical.errors import ConfigError
 from hub import clock, pulling, renewal
 from hub.config import Pull
 from hub.flow import Flow
-from hub.store import inbox, outbox, state
+from hub.store import Connection, inbox, outbox, state
 from hub.wiring import Hub
 
 log = structlog.get_logger("hub.workers")
@@ -38,7 +38,9 @@ class Workers:
     def take_over(self) -> None:
         """On SQLite: be the one worker, and settle what a killed one left. Raises ConfigError if one is running."""
         if not self.hub.store.own():
-            raise ConfigError(["another hub process works on this SQLite store; stop it, or use PostgreSQL for several"])
+            raise ConfigError(
+                ["another hub process works on this SQLite store; stop it, or use PostgreSQL for several"]
+            )
         if not self.hub.store.sqlite:
             return
         with self.hub.store.begin() as connection:
@@ -48,7 +50,7 @@ class Workers:
 
     async def run(self) -> None:
         """Work until `stopping` is set; then finish what is in hand."""
-        loops = [
+        loops: list[Coroutine[Any, Any, None]] = [
             self._loop("translate", self.flow.translate, self.flow.arrived),
             self._loop("fetch", self.flow.fetch, None),
             self._loop("sweep", self._sweep, None, idle=SWEEP),
@@ -108,15 +110,15 @@ class Workers:
             if wait or len(busy) == most:
                 await self._pause(wait or IDLE, wake)
 
-    async def _deliver(self, name: str, row: object, doubtful: bool, wake: asyncio.Event) -> None:
+    async def _deliver(self, name: str, row: Mapping[str, Any], doubtful: bool, wake: asyncio.Event) -> None:
         try:
-            await self.flow.deliver(name, row, doubtful)  # type: ignore[arg-type]  # a row is a mapping
+            await self.flow.deliver(name, row, doubtful)
         except Exception:  # its outcome is not on disk: the lease will run out, then it is in doubt
             log.exception("deliver.unrecorded", destination=name)
         wake.set()
 
-    def _pulls(self) -> list[Awaitable[None]]:
-        loops: list[Awaitable[None]] = []
+    def _pulls(self) -> list[Coroutine[Any, Any, None]]:
+        loops: list[Coroutine[Any, Any, None]] = []
         for shop in self.hub.shops.values():
             pull = self.hub.config.shops[shop.name].pull
             if pull:

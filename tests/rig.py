@@ -58,7 +58,13 @@ def order(number: str = "W1001", *, minute: int = 0, **changes: Any) -> dict[str
         "goods": "20.00",
         "total": "20.00",
         "paid": "20.00",
-        "address": {"name": "Rosa Lind", "phone": "13912345678", "country": "CN", "city": "苏州市", "street": "平江路 9 号"},
+        "address": {
+            "name": "Rosa Lind",
+            "phone": "13912345678",
+            "country": "CN",
+            "city": "苏州市",
+            "street": "平江路 9 号",
+        },
         "items": [{"id": "1", "sku": "CUP-1", "title": "杯", "quantity": 2, "price": "10.00", "total": "20.00"}],
         **changes,
     }

@@ -87,7 +87,7 @@ class Generic:
             raise SignatureRejected("this shop has no signature configured", hint="Add signature = {...} to the shop.")
         how.check(headers, raw, now)
 
-    def unpack(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> Iterator[Envelope | Hint]:  # noqa: ARG002
+    def unpack(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> Iterator[Envelope | Hint]:
         """One message, or a batch."""
         how = self._settings.signature
         signed_id = headers.get("webhook-id", "") if how and how.scheme == "standard-webhooks" else ""
@@ -125,12 +125,12 @@ class Generic:
                 return envelope
         raise NotUnderstood("the answer holds another record than the one that was asked for", evidence={"key": key})
 
-    def refresh(self, now: datetime) -> Talk[Credentials | None]:  # noqa: ARG002
+    def refresh(self, now: datetime) -> Talk[Credentials | None]:
         """Own sites have fixed credentials."""
         yield from ()
         return None
 
-    def tell(self, change: Mapping[str, Any], now: datetime) -> Talk[Receipt]:  # noqa: ARG002
+    def tell(self, change: Mapping[str, Any], now: datetime) -> Talk[Receipt]:
         """Refused: configure an `http` destination for the site instead."""
         raise Refused(
             "the generic channel reports nothing back",

@@ -52,7 +52,7 @@ TRADE_TYPES = "guarantee_trade,auto_delivery,ec,cod,step,nopaid,pre_auth_type,o2
 CONTAINERS = {"trades": "order", "trade": "order", "refunds": "refund", "refund": "refund"}
 WRAPPED = {"orders": "order", "promotion_details": "promotion_detail", "step_pay_details": "step_pay_detail"}
 LINE_FIELDS = ("title", "pic_path", "price", "num", "num_iid", "status", "consign_time", "end_time")
-SHAPES = "Known: TOP's answers with trades or refunds (JSON or XML), such records, lists of them, TMC messages, jdp rows"
+SHAPES = "Known: TOP's answers with trades or refunds (JSON or XML), such records, lists of them, TMC messages"
 
 
 class Shop(BaseModel):

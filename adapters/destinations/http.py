@@ -129,6 +129,12 @@ class Http:
         body = b"" if asked.body is None else orjson.dumps(fill_all(asked.body, values))
         url = fill(asked.url, values)
         view = answers.view((yield self._request(asked.method, url, body, "application/json", delivery, now)))
+        error = answers.failure(view, now)
+        if not _ok(view) and not isinstance(error, Refused):
+            raise error
+        error = answers.failure(view, now)
+        if not _ok(view) and not isinstance(error, Refused):
+            raise error
         with self._status_first(view, now):
             self._stop_if_told(view, now)
             found = _ok(view) if not asked.found_if else answers.holds("look_up.found_if", asked.found_if, view)
@@ -136,7 +142,7 @@ class Http:
             return Receipt(answers.text("look_up.reference", asked.reference, view), already_there=True)
         if _ok(view) or view["status"] == 404:
             return None
-        raise answers.failure(view, now)
+        raise error
 
     def _request(
         self, method: str, url: str, body: bytes, media_type: str, delivery: Delivery, now: datetime

@@ -1,10 +1,10 @@
 """How a demo or a test steers the sandbox: a small API of its own, on the same port.
 
-    POST /control/start {"hub_url": "http://127.0.0.1:8080"[, "shops": {"taobao": "tb-main"}]}   begins the traffic
-    GET  /control/report                                 progress, pushes, what is expected, every receiver's counts
-    GET  /control/stories                                every story with its label and fate
-    POST /control/receiver/<name> {behaviour}            from now on; see receiver.Behaviour for the members
-    POST /control/platform/<code> {"days": [...], "limit": 20, "expire_token": true}   bad days from now on
+POST /control/start {"hub_url": "http://127.0.0.1:8080"[, "shops": {"taobao": "tb-main"}]}   begins the traffic
+GET  /control/report                                 progress, pushes, what is expected, every receiver's counts
+GET  /control/stories                                every story with its label and fate
+POST /control/receiver/<name> {behaviour}            from now on; see receiver.Behaviour for the members
+POST /control/platform/<code> {"days": [...], "limit": 20, "expire_token": true}   bad days from now on
 """
 
 import json
@@ -51,12 +51,12 @@ class Control:
             self._feed = self._begin(str(given["hub_url"]), given.get("shops") or {})
         return answer({"started": True, "steps": self._feed.total})
 
-    async def report(self, request: Request) -> Response:  # noqa: ARG002  # an endpoint's signature
+    async def report(self, request: Request) -> Response:  # an endpoint's signature
         books = {name: receiver.report() for name, receiver in self.receivers.items()}
         story = self._feed.report() if self._feed else {"done": False}
         return answer({"started": self._feed is not None, **story, "receivers": books})
 
-    async def stories(self, request: Request) -> Response:  # noqa: ARG002  # an endpoint's signature
+    async def stories(self, request: Request) -> Response:  # an endpoint's signature
         stories = self._feed.stories if self._feed else {}
         return answer([s.as_dict() for told in stories.values() for s in told])
 

@@ -61,7 +61,7 @@ class Douyin(Platform):
         self.count(method)
         return answer(self._envelope(10000, "success", data=apis[method](given)))
 
-    def refuse(self, why: Rejected, request: Request) -> Response:  # noqa: ARG002  # the frame's signature
+    def refuse(self, why: Rejected, request: Request) -> Response:  # the frame's signature
         return answer(self._envelope(int(why.code), why.message, why.sub))
 
     def message(self, step: Step, message_id: str) -> bytes:
@@ -79,7 +79,7 @@ class Douyin(Platform):
         events = [{"tag": step.topic, "msg_id": message_id, "data": json.dumps(data, separators=(",", ":"))}]
         return json.dumps(events, ensure_ascii=False, separators=(",", ":")).encode()
 
-    def sign_push(self, body: bytes, message_id: str = "", topic: str = "", age: float = 0) -> dict[str, str]:  # noqa: ARG002
+    def sign_push(self, body: bytes, message_id: str = "", topic: str = "", age: float = 0) -> dict[str, str]:
         """event-sign has no time in it, so an old one is as good as a new one."""
         account = self.shop.account
         sealed = account.app_key.encode() + body + account.app_secret.encode()

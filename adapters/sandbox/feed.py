@@ -18,9 +18,7 @@ LAG = 2.0
 class Feed:
     """The traffic of all shops. Begins with `start`, and is `done` when every push was answered or given up."""
 
-    def __init__(
-        self, platforms: Mapping[str, Platform], stories: Mapping[str, Sequence[Story]], clock: Clock
-    ) -> None:
+    def __init__(self, platforms: Mapping[str, Platform], stories: Mapping[str, Sequence[Story]], clock: Clock) -> None:
         self.platforms, self.stories, self.clock = platforms, stories, clock
         self.pushers: dict[str, Pusher] = {}
         self.played = 0

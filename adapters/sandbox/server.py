@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -37,8 +38,9 @@ def _whsec(name: str) -> str:
 
 def account(code: str) -> Account:
     """What the sandbox gave the seller; invented, and the same on every machine."""
-    secret = _whsec(code) if code == "site" else f"sandbox-{code}-secret"
-    return Account(f"88000{len(code)}", secret, f"sandbox-{code}-token", f"sandbox-{code}-refresh")
+    number = 88000 + [p.code for p in PLATFORMS].index(code)
+    tokens = (f"sandbox-{code}-token", f"sandbox-{code}-refresh")
+    return Account(str(number), f"sandbox-{code}-secret", *tokens, push_secret=_whsec(code))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def build(setup: Setup | None = None) -> Sandbox:
 
 
 def configuration(base_url: str) -> dict[str, dict[str, dict[str, Any]]]:
-    """What hub.toml says to talk to a sandbox at this address: {"shops": {...}, "destinations": {...}}, plain values."""
+    """What hub.toml says to talk to a sandbox at this address: {"shops": ..., "destinations": ...}, plain values."""
     base, accounts = base_url.rstrip("/"), {cls.code: account(cls.code) for cls in PLATFORMS}
     tb, jd, dy = accounts["taobao"], accounts["jd"], accounts["douyin"]
     site_source = {"auth": {"bearer": accounts["site"].token}, "records": "items"}
@@ -117,22 +119,28 @@ def configuration(base_url: str) -> dict[str, dict[str, dict[str, Any]]]:
             "app_key": tb.app_key,
             "app_secret": tb.app_secret,
             "session": tb.token,
+            "refresh_token": tb.refresh_token,
             "gateway": f"{base}/taobao/router/rest",
         },
         "jd": {
             "app_key": jd.app_key,
             "app_secret": jd.app_secret,
             "access_token": jd.token,
+            "refresh_token": jd.refresh_token,
+            "push_secret": jd.push_secret,
+            "vender_id": "88001",
+            "oauth": f"{base}/jd",
             "gateway": f"{base}/jd/routerjson",
         },
         "douyin": {
             "app_key": dy.app_key,
             "app_secret": dy.app_secret,
             "access_token": dy.token,
+            "refresh_token": dy.refresh_token,
             "gateway": f"{base}/douyin",
         },
         "site": {
-            "signature": {"scheme": "standard-webhooks", "secret": accounts["site"].app_secret},
+            "signature": {"scheme": "standard-webhooks", "secret": accounts["site"].push_secret},
             "source": {
                 kind: {**site_source, "url": f"{base}/site/api/{kind}s", "fetch": f"{base}/site/api/{kind}s/{{key}}"}
                 for kind in ("order", "refund")
@@ -167,8 +175,10 @@ async def serve(host: str, port: int, setup: Setup | None = None) -> None:
 async def serve_on(listener: socket.socket, setup: Setup | None = None) -> None:
     """The same on a socket that is bound already."""
     config = uvicorn.Config(build(setup).app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
-    with contextlib.suppress(asyncio.CancelledError):
-        await uvicorn.Server(config).serve(sockets=[listener])
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Uvicorn raises the signal once more when it has stopped; this takes it, so that the process ends well.
+        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+    await uvicorn.Server(config).serve(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -192,5 +202,5 @@ class _Connection:
         await self._app(scope, receive, send)
 
 
-async def _greeting(request: Request) -> Response:  # noqa: ARG001  # an endpoint's signature
+async def _greeting(request: Request) -> Response:  # an endpoint's signature
     return answer({"sandbox": "imitations for trying the hub; nothing here is the real platform"})

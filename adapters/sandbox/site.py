@@ -6,7 +6,6 @@ are `{"type": "order.updated", "sent_at": ..., "data": {...}}`.
 """
 
 import base64
-import hashlib
 import hmac
 import json
 from datetime import datetime
@@ -16,14 +15,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from adapters.sandbox.platform import Platform, Rejected, after, answer, iso
+from adapters.sandbox.platform import Platform, Rejected, after, answer, iso, standard_webhooks
 from adapters.sandbox.story import Step
 
 _KINDS = {"orders": "order", "refunds": "refund"}
 
 
 class Site(Platform):
-    """The site's server and its one shop. The shop's app_secret is a Standard Webhooks secret (`whsec_...`)."""
+    """The site's server and its one shop. Pushes are signed with the account's push_secret."""
 
     code: ClassVar[str] = "site"
 
@@ -33,7 +32,7 @@ class Site(Platform):
             Route("/api/{kinds:str}/{key:str}", self.serve, methods=["GET"]),
         ]
 
-    def reply(self, request: Request, raw: bytes) -> Response:  # noqa: ARG002  # the frame's signature
+    def reply(self, request: Request, raw: bytes) -> Response:  # the frame's signature
         if not hmac.compare_digest(request.headers.get("authorization", ""), f"Bearer {self.shop.account.token}"):
             raise Rejected("unauthorized", "the bearer token is missing or wrong", status=401)
         wait = self.admit()
@@ -50,22 +49,15 @@ class Site(Platform):
             return answer(self.shown(record))
         return answer(self._page(_KINDS[kinds], request))
 
-    def refuse(self, why: Rejected, request: Request) -> Response:  # noqa: ARG002  # the frame's signature
+    def refuse(self, why: Rejected, request: Request) -> Response:  # the frame's signature
         headers = {"Retry-After": why.message} if why.status == 429 else {}
         return answer({"error": {"code": why.code, "message": why.message}}, why.status, headers)
 
-    def sign_push(self, body: bytes, message_id: str, topic: str = "", age: float = 0) -> dict[str, str]:  # noqa: ARG002
+    def sign_push(self, body: bytes, message_id: str, topic: str = "", age: float = 0) -> dict[str, str]:
         """The three headers of Standard Webhooks."""
-        stamp = str(int(self.clock() - age))
-        key = base64.b64decode(self.shop.account.app_secret.removeprefix("whsec_"))
-        mac = hmac.new(key, f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
-        return {
-            "webhook-id": message_id,
-            "webhook-timestamp": stamp,
-            "webhook-signature": "v1," + base64.b64encode(mac).decode(),
-        }
+        return standard_webhooks(self.shop.account.push_secret, message_id, int(self.clock() - age), body)
 
-    def message(self, step: Step, message_id: str) -> bytes:  # noqa: ARG002  # it goes into a header
+    def message(self, step: Step, message_id: str) -> bytes:  # it goes into a header
         """The record as it is at that moment, under the name of what happened."""
         event = {"type": f"{step.kind}.{step.topic or 'updated'}", "sent_at": iso(self.clock()), "data": step.body}
         return json.dumps(event, ensure_ascii=False).encode()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.sandbox.goods import CATALOGUE, Basket, BasketLine, spread
+from adapters.sandbox.goods import CATALOGUE, Basket, BasketLine, Goods, spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class Book:
         """A number that no other record of this book has; of 19 digits it lies above 2**53."""
         self._numbers += self.rng.randrange(1, 50)
         filling = digits - len(head) - 8
-        front = head + str(self.rng.randrange(10 ** (filling - 1), 10**filling))
-        return front + f"{self._numbers % 10**8:08d}"
+        front = str(self.rng.randrange(10 ** (filling - 1), 10**filling)) if filling > 0 else ""
+        return head + front + f"{self._numbers % 10**8:08d}"
 
     def hex(self, digits: int = 24) -> str:
         """Something opaque, as platforms use for keys of people."""
@@ -96,11 +96,11 @@ class Book:
         """Goods with quantities up to `most`; `off` adds discounts of lines and of the order, `gift` a line at 0."""
         rng = self.rng
         chosen = rng.sample(CATALOGUE, lines + gift)
-        bought = []
+        bought: list[tuple[Goods, int, int]] = []
         for goods in chosen[:lines]:
             quantity = rng.randint(1, most)
             discount = rng.randrange(0, goods.price * quantity // 4, 10) if off else 0
-            bought.append([goods, quantity, discount])
+            bought.append((goods, quantity, discount))
         sums = [g.price * q - d for g, q, d in bought]
         order_off = rng.randrange(100, max(sum(sums) // 5, 200), 3) if off else 0
         shares = spread(order_off, sums)

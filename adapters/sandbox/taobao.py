@@ -24,6 +24,8 @@ DAY = 86400
 TOLERANCE = 600
 """Seconds that a request's timestamp may differ from the gateway's clock."""
 
+TOKEN_REFRESH = "taobao.top.auth.token.refresh"  # noqa: S105  # a method's name
+
 _DEFAULT_TYPES = {"guarantee_trade", "auto_delivery", "ec", "cod", "step"}
 _GUARANTEED = {"fixed", "auction"}
 """Values of a trade's `type` that the query calls guarantee_trade."""
@@ -61,8 +63,7 @@ class Taobao(Platform):
             raise Rejected(
                 "7",
                 "App Call Limited",
-                "accesscontrol.limited-by-app-api-access-count|"
-                f"This ban will last for {int(wait) + 1} more seconds",
+                f"accesscontrol.limited-by-app-api-access-count|This ban will last for {int(wait) + 1} more seconds",
             )
         method = params["method"]
         apis = {
@@ -71,6 +72,7 @@ class Taobao(Platform):
             "taobao.trade.fullinfo.get": self._trade,
             "taobao.refunds.receive.get": self._changed_refunds,
             "taobao.refund.get": self._refund,
+            TOKEN_REFRESH: self._refreshed,
         }
         if method not in apis:
             raise Rejected("22", "Invalid Method")
@@ -106,7 +108,7 @@ class Taobao(Platform):
         message = {"id": message_id, "topic": topic, "pub_time": beijing(self.clock()), "content": content}
         return json.dumps(message, ensure_ascii=False).encode()
 
-    def sign_push(self, body: bytes, message_id: str = "", topic: str = "", age: float = 0) -> dict[str, str]:  # noqa: ARG002
+    def sign_push(self, body: bytes, message_id: str = "", topic: str = "", age: float = 0) -> dict[str, str]:
         """TMC itself signs nothing: its connection is trusted. A relay over HTTP signs as TOP signs its SPI calls: the
         headers that top-sign-list names, then the raw body."""
         stamp = beijing(self.clock() - age)
@@ -131,10 +133,21 @@ class Taobao(Platform):
             raise Rejected("31", "Invalid Timestamp")
         if not hmac.compare_digest(_signature(account.app_secret, params), params["sign"]):
             raise Rejected("25", "Invalid signature")
+        if params["method"] == TOKEN_REFRESH:
+            return
         if not params.get("session"):
             raise Rejected("26", "Missing session")
         if not account.accepts(params["session"]):
             raise Rejected("27", "Invalid session", "isv.invalid-sessionkey|session is not valid or has expired")
+
+    def _refreshed(self, params: Mapping[str, str]) -> dict[str, Any]:
+        """The new pair comes as JSON text inside the JSON."""
+        account = self.shop.account
+        if params.get("refresh_token") != account.refresh_token:
+            raise Rejected("15", "Remote service error", "isv.invalid-parameter|refresh_token is not valid")
+        account.renew()
+        tokens = {"access_token": account.token, "refresh_token": account.refresh_token, "expires_in": 31536000}
+        return {"token_result": json.dumps(tokens)}
 
     def _changed_trades(self, params: Mapping[str, str]) -> dict[str, Any]:
         start, end = _window(params, "start_modified", "end_modified", longest=DAY)
@@ -150,11 +163,15 @@ class Taobao(Platform):
         start, end = _window(params, "start_modified", "end_modified", longest=90 * DAY)
         return self._listed(params, self.shop.between("refund", start, end), "refunds", "refund", most=100)
 
-    def _listed(self, params: Mapping[str, str], rows: list[Record], outer: str, inner: str, most: int) -> dict[str, Any]:
+    def _listed(
+        self, params: Mapping[str, str], rows: list[Record], outer: str, inner: str, most: int
+    ) -> dict[str, Any]:
         """One page, newest change first, as the list stands at this moment."""
         fields, page, size = _fields(params), _number(params, "page_no", 1), _number(params, "page_size", 40)
         if page < 1 or not 1 <= size <= most:
-            raise Rejected("41", "Invalid Arguments", f"isv.invalid-parameter|page_no or page_size (1..{most}) is wrong")
+            raise Rejected(
+                "41", "Invalid Arguments", f"isv.invalid-parameter|page_no or page_size (1..{most}) is wrong"
+            )
         rows.reverse()
         here = page_of(rows, page - 1, size)
         result: dict[str, Any] = {outer: {inner: [pick(self.shown(r), fields) for r in here]}} if here else {}

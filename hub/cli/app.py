@@ -2,7 +2,7 @@
 
 import typer
 
-from hub.cli import deliveries, destinations, dlq, doctor, init, mapping, orders, pull, run, tokens, trace
+from hub.cli import bench, deliveries, demo, destinations, dlq, doctor, init, mapping, orders, pull, run, tokens, trace
 from hub.cli import map as trial
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app.add_typer(destinations.app, name="destinations")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(tokens.app, name="token")
+app.add_typer(bench.app, name="bench")
+demo.register(app)
 pull.register(app)
 doctor.register(app)
 

@@ -80,7 +80,7 @@ def _rows(hub: Hub, states: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
     for name in hub.targets:
         row = found.get(name, {"name": name, "counts": {}, "oldest": {}})
-        circuit = state.circuit_of({"circuit": row.get("circuit", "")})  # type: ignore[arg-type]  # only reads this key
+        circuit = state.circuit_of(row)
         waiting = [v for k, v in row["oldest"].items() if k != "dead"]
         rows.append(
             {

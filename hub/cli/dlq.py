@@ -115,11 +115,19 @@ def show(
 
 
 def _show(found: dict[str, Any]) -> None:
-    out.print(f"[bold]{found['title']}[/]" if "[" not in found["title"] else found["title"], markup="[" not in found["title"])
-    whose = f"order {found['subject']} of shop {found['shop']}" if found["subject"] else f"destination {found['destination']}"
+    out.print(
+        f"[bold]{found['title']}[/]" if "[" not in found["title"] else found["title"], markup="[" not in found["title"]
+    )
+    whose = (
+        f"order {found['subject']} of shop {found['shop']}"
+        if found["subject"]
+        else f"destination {found['destination']}"
+    )
     out.print(f"letter {found['id']}, {found['state']}; {whose}; {found['kind']} {found['key']}")
     to = f" on its way to {found['destination']}" if found["destination"] else ""
-    out.print(f"stuck at {found['step']}{to} ({found['cause']}), died {found['died']} time(s), {iso(found['updated_at'])}")
+    out.print(
+        f"stuck at {found['step']}{to} ({found['cause']}), died {found['died']} time(s), {iso(found['updated_at'])}"
+    )
     for problem in found["problems"]:
         expected = f", expected {problem['expected']}" if problem.get("expected") else ""
         out.print(f"  ✗ {problem.get('rule', '')}: found {problem.get('found') or 'nothing'}{expected}", markup=False)

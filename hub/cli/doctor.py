@@ -1,5 +1,6 @@
 """`hub doctor`: what needs a person's attention, in one look."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,30 +36,37 @@ def doctor(config: Path = ConfigOption, as_json: bool = JsonOption) -> None:
 
 
 def _findings(hub: Hub, connection: Connection, now: float) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    found = [*_pulls(connection), *_queues(connection, now), *_messages(connection, now)]
+    if not hub.targets:
+        found.append(("hub.toml has no destination", "hub init shows one of each kind"))
+    for group in shelf.groups(connection, limit=10):
+        found.append((f"{group['count']} dead letter(s): {group['title']}", f"hub dlq show {group['sample']}"))
+    return [{"what": what, "do": do} for what, do in found]
 
-    def add(what: str, do: str) -> None:
-        found.append({"what": what, "do": do})
 
+def _pulls(connection: Connection) -> Iterator[tuple[str, str]]:
     for pull in views.pull_states(connection):
         where = f"{pull['shop']}/{pull['kind']}"
         if pull["paused"]:
-            add(f"pulling {where} is paused: {pull['paused']}", f"mend it, then: hub pull {pull['shop']}")
+            yield f"pulling {where} is paused: {pull['paused']}", f"mend it, then: hub pull {pull['shop']}"
         elif pull["failures"] >= 3:
-            add(f"pulling {where} failed {pull['failures']} times: {pull['error']}", f"hub pull {pull['shop']}")
+            yield f"pulling {where} failed {pull['failures']} times: {pull['error']}", f"hub pull {pull['shop']}"
+
+
+def _queues(connection: Connection, now: float) -> Iterator[tuple[str, str]]:
     for row in views.destination_states(connection):
-        name = row["name"]
-        circuit = state.circuit_of({"circuit": row.get("circuit") or ""})  # type: ignore[arg-type]  # only this key
+        name, circuit = row["name"], state.circuit_of(row)
         if row.get("paused"):
-            add(f"{name} is paused: {row['paused']}", f"hub destinations resume {name}")
+            yield f"{name} is paused: {row['paused']}", f"hub destinations resume {name}"
         if circuit.forced or circuit.state != "closed":
-            add(f"the breaker of {name} is {circuit.forced or circuit.state}", f"hub deliveries list -d {name}")
+            yield f"the breaker of {name} is {circuit.forced or circuit.state}", f"hub deliveries list -d {name}"
         oldest = min((v for k, v in row["oldest"].items() if k != "dead"), default=None)
         if oldest and now - oldest > LATE:
-            add(f"{name}: the oldest waiting delivery was accepted {ago(oldest, now)}", f"hub deliveries list -d {name}")
+            what = f"{name}: the oldest waiting delivery was accepted {ago(oldest, now)}"
+            yield what, f"hub deliveries list -d {name}"
+
+
+def _messages(connection: Connection, now: float) -> Iterator[tuple[str, str]]:
     for row in views.message_states(connection):
         if row["state"] in ("received", "fetch") and now - row["oldest"] > LATE:
-            add(f"{row['n']} message(s) of {row['shop']} wait since {ago(row['oldest'], now)}", "is hub run running?")
-    for group in shelf.groups(connection, limit=10):
-        add(f"{group['count']} dead letter(s): {group['title']}", f"hub dlq show {group['sample']}")
-    return found
+            yield f"{row['n']} message(s) of {row['shop']} wait since {ago(row['oldest'], now)}", "is hub run running?"

@@ -27,8 +27,8 @@ def init(
         fail(f"{path} is there already", hint=f"hub init {path} --force, or hub check -c {path}", code=REFUSED)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TEMPLATE, encoding="utf-8")
-    out.print(f"wrote {path}: everything in it but the own site and the file destination is commented out")
-    out.print(f"next: edit it, then [bold]hub check -c {path}[/]")
+    out.print(f"wrote {path}: one shop and one destination of each kind; delete what you do not have")
+    out.print(f"next: set the secrets that it names (env:...), then [bold]hub check -c {path}[/]")
 
 
 def check(

@@ -79,7 +79,7 @@ def _show(result: dict[str, Any]) -> None:
         facts = {k: document[k] for k in ("state", "payment", "fulfilment", "phase", "shippable") if k in document}
         out.print(f"[bold]{kind} {number}[/]  " + "  ".join(f"{k} {v}" for k, v in facts.items()))
         if document.get("lines"):
-            columns = [c for c in ("line_no", "sku", "title", "quantity", "unit_price", "amount", "refund")]
+            columns = ("line_no", "sku", "title", "quantity", "unit_price", "amount", "refund")
             table(columns, [[line.get(c) for c in columns] for line in document["lines"]])
     for hint in result["hints"]:
         out.print(f"{hint['kind']} {hint['key']}: a thin event; the hub would fetch the record")

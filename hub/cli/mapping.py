@@ -16,9 +16,7 @@ MappingsOption = typer.Option(None, "--mappings", help="Folder of mappings; defa
 
 
 @app.command("list")
-def list_(
-    config: Path = ConfigOption, mappings: Path | None = MappingsOption, as_json: bool = JsonOption
-) -> None:
+def list_(config: Path = ConfigOption, mappings: Path | None = MappingsOption, as_json: bool = JsonOption) -> None:
     """Every mapping with its version."""
     with errors():
         catalog = _catalog(config, mappings)
@@ -29,8 +27,8 @@ def list_(
         table(("mapping", "version"), versions.items())
 
 
-@app.command()
-def test(
+@app.command("test")
+def run(
     name: str = typer.Argument("", help="Only this mapping, such as taobao or taobao/order."),
     config: Path = ConfigOption,
     mappings: Path | None = MappingsOption,

@@ -61,7 +61,9 @@ def pull(
         raise typer.Exit(PROBLEMS)
 
 
-async def _all(hub: wiring.Hub, shop: str, kinds: list[str], settings: Pull, until: float) -> dict[str, dict[str, object]]:
+async def _all(
+    hub: wiring.Hub, shop: str, kinds: list[str], settings: Pull, until: float
+) -> dict[str, dict[str, object]]:
     flow, http = wiring.connect(hub)
     found: dict[str, dict[str, object]] = {}
     try:

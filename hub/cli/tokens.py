@@ -41,7 +41,9 @@ def list_(config: Path = ConfigOption, as_json: bool = JsonOption) -> None:
     if as_json:
         emit({"tokens": rows})
         return
-    table(("name", "role", "created", "revoked"), [(r["name"], r["role"], r["created_at"], r["revoked_at"]) for r in rows])
+    table(
+        ("name", "role", "created", "revoked"), [(r["name"], r["role"], r["created_at"], r["revoked_at"]) for r in rows]
+    )
 
 
 @app.command()

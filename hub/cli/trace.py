@@ -21,11 +21,13 @@ def trace(
     config: Path = ConfigOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """How and when it arrived, what was ignored and why, what it became, where it went, what stuck and who mended it."""
+    """How and when it arrived, what was ignored and why, what it became, where it went, what stuck and was mended."""
     with reading(config) as (_, connection):
         story = views.trace(connection, order)
     if not any(story[part] for part in ("messages", "documents", "deliveries", "dead_letters")):
-        fail(f"the hub has never seen {order}", hint="hub orders list; hub pull SHOP --from ... asks the platform again")
+        fail(
+            f"the hub has never seen {order}", hint="hub orders list; hub pull SHOP --from ... asks the platform again"
+        )
     role = "support" if personal else "viewer"
     for made in story["documents"]:
         made["body"] = desk.masked(role, made["body"], made["kind"])
@@ -68,7 +70,10 @@ def _events(story: dict[str, Any]) -> list[tuple[float, str]]:
             error = f": {a['error']}" if a["error"] else ""
             again = f"; again at {iso(a['next_at'])}" if a["next_at"] and d["state"] != "dead" else ""
             events.append(
-                (a["at"] + a["seconds"], f"delivery {d['id']} attempt {a['number']} {a['outcome']}{status}{error}{again}")
+                (
+                    a["at"] + a["seconds"],
+                    f"delivery {d['id']} attempt {a['number']} {a['outcome']}{status}{error}{again}",
+                )
             )
     for letter in story["dead_letters"]:
         events.append((letter["created_at"], f"dead letter {letter['id']} at {letter['step']}: {letter['title']}"))

@@ -6,12 +6,14 @@ pass finds everything.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hub.mapping.expression import EVALUATION_ERRORS, Expression, is_true
 from hub.mapping.functions import Unfit
 from hub.mapping.rows import Listing, Object, Part, Row, Switch, Value
 from hub.mapping.run import Build, Frame, Run, scope_of
+from hub.mapping.source import Place
 from hub.mapping.telling import blame, missing
 from hub.mapping.values import compile_value, items_of
 
@@ -19,8 +21,8 @@ Search = Callable[[Any], Any]
 """Parsed JSON in, the value of an expression out."""
 
 
-Fields = list[tuple[str, Build, bool]]
-"""The rows of an object: name, closure, and whether it waits for the document."""
+Fields = list[tuple[str, Build, Place | None]]
+"""The rows of an object: name, closure, and of those that wait for the document where they stand."""
 
 
 class Pending(dict[str, Any]):
@@ -110,10 +112,10 @@ def _object(row: Object, outward: bool, *, item: bool) -> Build:
 def fill(frame: Frame, fields: Fields, keep: bool) -> dict[str, Any] | None:
     """Build an object from its rows. Nulls are left out; without any value it is null itself, unless `keep`."""
     result: dict[str, Any] = {}
-    waiting: list[tuple[str, Build]] = []
+    waiting: list[tuple[str, Build, Place]] = []
     for name, build, late in fields:
-        if late:
-            waiting.append((name, build))
+        if late is not None:
+            waiting.append((name, build, late))
             continue
         value = build(frame)
         if value is not None:
@@ -123,22 +125,31 @@ def fill(frame: Frame, fields: Fields, keep: bool) -> dict[str, Any] | None:
     return result if result or keep else None
 
 
-def _later(frame: Frame, result: dict[str, Any], waiting: list[tuple[str, Build]], keep: bool) -> dict[str, Any]:
+def _later(frame: Frame, result: dict[str, Any], waiting: list[tuple[str, Build, Place]], keep: bool) -> dict[str, Any]:
     target = result if keep or result else Pending()
-    frame.run.pending = True
+    run = frame.run
+    run.pending = True
 
-    def finish() -> None:
-        for name, build in waiting:
-            value = build(frame)
-            if value is not None:
-                target[name] = value
+    def finish(name: str, build: Build) -> None:
+        value = build(frame)
+        if value is not None:
+            target[name] = value
 
-    frame.run.deferred.append(finish)
+    for name, build, place in waiting:
+        run.deferred.append(((place.file == run.mapping.file, place.line), partial(finish, name, build)))
     return target
 
 
+def _finish(run: Run) -> None:
+    """Run the rows that waited: a parent's before the file's own, each file's from top to bottom."""
+    while run.deferred:
+        waiting, run.deferred = sorted(run.deferred, key=lambda one: one[0]), []
+        for _, finish in waiting:
+            finish()
+
+
 def _fields(rows: list[tuple[str, Row]], outward: bool) -> Fields:
-    return [(name, compile_row(row, outward=outward), waits(row)) for name, row in rows]
+    return [(name, compile_row(row, outward=outward), row.place if waits(row) else None) for name, row in rows]
 
 
 def compile_document(body: Object, *, outward: bool) -> Callable[[Run], dict[str, Any]]:
@@ -157,9 +168,8 @@ def compile_document(body: Object, *, outward: bool) -> Callable[[Run], dict[str
         except EVALUATION_ERRORS as error:
             blame(body, frame, error)
         run.document = fill(frame, fields, keep=True) or {}
-        for finish in run.deferred:
-            finish()
         if run.pending:
+            _finish(run)
             settle(run.document)
         return run.document
 

@@ -63,7 +63,7 @@ def to_int(value: Any) -> int | None:
     >>> to_int("3"), to_int(2.0), to_int("2.00"), to_int("")
     (3, 2, 2, None)
     """
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int and value.bit_length() <= _MOST_BITS:
         return value
     number = to_decimal(value)
     if number is None:

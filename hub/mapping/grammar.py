@@ -52,6 +52,7 @@ OBJECT_KEYS: dict[str, str] = {
 AS = ("text", "int", "bool", "decimal", "money", "time", "words", "lines", "number", "raw")
 SOURCES = ("item", "root", "parent", "document")
 _SUMS = ("money", "int", "decimal", "number")
+_EXPRESSIONS = ("path", "times", "divide", "each", "where", "if")
 _GOES_WITH = {
     "unit": ("money",),
     "format": ("time",),
@@ -82,7 +83,7 @@ class Grammar:
     def expression(self, text: Any, place: Place) -> Expression | None:
         """Compile an expression of the file, or say what is wrong with it."""
         if not isinstance(text, str):
-            self.say(place, f"an expression is text, not {_type_name(text)}")
+            self.say(place, f"an expression is text, not {type_name(text)}")
             return None
         try:
             compiled = expression.compile(text)
@@ -130,9 +131,6 @@ class Grammar:
 
     def object(self, table: Table, label: str, place: Place, target: Field) -> Object:
         """An object: its rows and its branches."""
-        for key in ("if", "from", "each", "where"):
-            if key in table and not isinstance(table[key], str):
-                self.say(table.at(key), f"{key} is text, not {_type_name(table[key])}")
         branches = self._branches(table)
         otherwise = any(condition is None for condition, _ in branches)
         result = Object(label, place, self._rows(table, label, target, complete=not otherwise), target=target)
@@ -254,10 +252,7 @@ class Grammar:
             if row.as_ not in AS:
                 self.unknown(table.at("as"), "conversion", row.as_, AS)
                 row.as_ = "raw"
-        row.unit = str(table.get("unit", row.unit))
-        if row.unit not in UNITS:
-            self.unknown(table.at("unit"), "unit", row.unit, UNITS)
-            row.unit = "major"
+        row.unit = self.checked_unit(str(table.get("unit", row.unit)), table.at("unit"))
         row.zone = self.checked_zone(str(table.get("zone", row.zone)), table.at("zone"))
         row.separator = str(table.get("separator", ",")) or ","
         row.pattern = str(table.get("format", ""))
@@ -315,8 +310,8 @@ class Grammar:
         for key, value in table.items():
             if key not in ROW_KEYS:
                 self.unknown(table.at(key), "key of a row", key, ROW_KEYS)
-            elif not isinstance(value, ROW_KEYS[key][0]):
-                self.say(table.at(key), f"{key} cannot be {_type_name(value)}: {ROW_KEYS[key][1]}")
+            elif key not in _EXPRESSIONS and not isinstance(value, ROW_KEYS[key][0]):
+                self.say(table.at(key), f"{key} cannot be {type_name(value)}: {ROW_KEYS[key][1]}")
 
     def _source(self, table: Table) -> str:
         source = str(table.get("from", "item"))
@@ -326,6 +321,13 @@ class Grammar:
         if source == "document" and self.outward:
             self.say(table.at("from"), 'a destination reads the document anyway: use from = "root"')
         return source
+
+    def checked_unit(self, name: str, place: Place) -> str:
+        """A unit that is known, or the main one and a finding."""
+        if name not in UNITS:
+            self.unknown(place, "unit", name, UNITS)
+            return "major"
+        return name
 
     def checked_zone(self, name: str, place: Place) -> str:
         """A zone that exists, or UTC and a finding."""
@@ -361,6 +363,7 @@ def _path_table(text: str, place: Place) -> Table:
     return table
 
 
-def _type_name(value: Any) -> str:
+def type_name(value: Any) -> str:
+    """What a value of a mapping file is, for people."""
     names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", Table: "a table"}
     return names.get(type(value), type(value).__name__)

@@ -9,7 +9,7 @@ from typing import Any
 from canonical import DOCUMENTS
 from hub.mapping.carried import uncarried
 from hub.mapping.constants import plain
-from hub.mapping.grammar import Grammar
+from hub.mapping.grammar import Grammar, type_name
 from hub.mapping.rows import MappingFile, Row
 from hub.mapping.shape import FREE, Field, fields_of
 from hub.mapping.source import Table
@@ -33,6 +33,7 @@ TOP_KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
 """The top-level keys: type and meaning. The reference page is made from this table."""
 HUB_FIELDS = frozenset({"schema", "tenant", "shop", "channel"})
 """What the hub itself knows and writes into every document that has it."""
+_EXPRESSIONS = ("key", "subject", "accepts")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -60,10 +61,9 @@ class Reading:
         raw, grammar = self._raw, self.grammar
         section = "body" if self._outward else str(raw.get("kind", ""))
         for key, value in raw.items():
-            if key in TOP_KEYS:
-                if not isinstance(value, TOP_KEYS[key][0]):
-                    grammar.say(raw.at(key), f"{TOP_KEYS[key][1]}; this is something else")
-            elif key != section:
+            if key in TOP_KEYS and not isinstance(value, TOP_KEYS[key][0]) and key not in ("kind", *_EXPRESSIONS):
+                grammar.say(raw.at(key), f"{key} cannot be {type_name(value)}: {TOP_KEYS[key][1]}")
+            elif key not in TOP_KEYS and key != section:
                 grammar.unknown(raw.at(key), "key", key, [*TOP_KEYS, section])
         kind = raw.get("kind")
         if kind not in DOCUMENTS:
@@ -77,7 +77,7 @@ class Reading:
     def _read(self, section: str, kind: str) -> MappingFile:
         raw, grammar = self._raw, self.grammar
         grammar.zone = grammar.checked_zone(str(raw.get("zone", "UTC")), raw.at("zone"))
-        grammar.unit = str(raw.get("unit", "major"))
+        grammar.unit = grammar.checked_unit(str(raw.get("unit", "major")), raw.at("unit"))
         model = DOCUMENTS[kind]
         known = {} if self._outward else fields_of(model)
         table = self._section(raw[section], known)
@@ -93,7 +93,7 @@ class Reading:
             raw,
             grammar.object(table, section, table.place, target),
         )
-        for key in ("key", "subject", "accepts"):
+        for key in _EXPRESSIONS:
             setattr(result, key, grammar.at(raw, key))
         result.own_accepts = "accepts" in self._own
         result.extends = str(raw.get("extends", ""))

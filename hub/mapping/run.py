@@ -20,7 +20,7 @@ class Run:
         self.document: dict[str, Any] = {}
         self.problems: list[Problem] = []
         self.failed: set[str] = set()
-        self.deferred: list[Callable[[], None]] = []
+        self.deferred: list[tuple[tuple[bool, int], Callable[[], None]]] = []
         self.pending = False
         self.seen: dict[tuple[str, tuple[int, ...], str], int] = {}
 

@@ -1,7 +1,8 @@
 """The hub's memory: SQLite (one process) or PostgreSQL (many), through SQLAlchemy Core."""
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError as StoreError
 
 from hub.store.engine import Store
 
-__all__ = ["Connection", "Store"]
+__all__ = ["Connection", "Store", "StoreError"]

@@ -56,7 +56,7 @@ class Store:
         if not self.sqlite or self._lock is not None:
             return True
         path = make_url(self.url).database or ""
-        handle = open(f"{path}.lock", "wb")  # noqa: SIM115  # held for as long as the process works
+        handle = Path(f"{path}.lock").open("wb")  # noqa: SIM115  # held for as long as the process works
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -144,8 +144,11 @@ def _first_line(error: BaseException) -> str:
 
 def _open(url: str, *, immediate: bool) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=WRITERS_ON_POSTGRESQL + READERS + 1, max_overflow=4, pool_pre_ping=True)
-    engine = create_engine(url, poolclass=QueuePool, pool_size=READERS + 1, connect_args={"check_same_thread": False})
+        size = WRITERS_ON_POSTGRESQL + READERS + 1
+        return create_engine(url, pool_size=size, max_overflow=4, pool_pre_ping=True, hide_parameters=True)
+    once = {"check_same_thread": False}
+    # hide_parameters: an error's text goes into logs and letters, and parameters are people's data.
+    engine = create_engine(url, poolclass=QueuePool, pool_size=READERS + 1, connect_args=once, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _connect(dbapi: Any, _record: Any) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.store.engine import skip_locked
@@ -90,7 +90,7 @@ def keep_repeats(connection: Connection, repeats: Sequence[Incoming]) -> None:
     connection.execute(insert(messages), rows)
 
 
-def claim(connection: Connection, state: str, limit: int, now: float, lease: float, owner: str) -> list[RowMapping]:
+def claim(connection: Connection, state: str, limit: int, now: float, lease: float, owner: str) -> list[dict[str, Any]]:
     """Take up to `limit` messages that wait in this state, oldest first."""
     ready = (
         select(messages.c.id)
@@ -105,7 +105,7 @@ def claim(connection: Connection, state: str, limit: int, now: float, lease: flo
         .values(lease_until=now + lease, lease_owner=owner)
         .returning(messages)
     )
-    rows = list(connection.execute(taken).mappings())
+    rows = [dict(row) for row in connection.execute(taken).mappings()]
     rows.sort(key=lambda row: int(row["id"]))
     return rows
 
@@ -206,9 +206,10 @@ def by_digest(connection: Connection, digest: str) -> int | None:
     return connection.execute(select(messages.c.id).where(messages.c.digest == digest)).scalar()
 
 
-def get(connection: Connection, message_id: int) -> Mapping[str, Any] | None:
+def get(connection: Connection, message_id: int) -> dict[str, Any] | None:
     """One message, or None."""
-    return connection.execute(select(messages).where(messages.c.id == message_id)).mappings().first()
+    row = connection.execute(select(messages).where(messages.c.id == message_id)).mappings().first()
+    return dict(row) if row else None
 
 
 def _row(item: Incoming) -> dict[str, Any]:

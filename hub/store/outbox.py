@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, insert, select, update
 
 from hub.store.engine import lock_lanes, skip_locked
 from hub.store.tables import attempts, deliveries
@@ -52,9 +52,7 @@ def enqueue(connection: Connection, rows: Sequence[dict[str, Any]], latest: froz
     lanes = {row["lane"] for row in rows}
     busy = set(
         connection.execute(
-            select(deliveries.c.lane).distinct().where(
-                deliveries.c.lane.in_(lanes), deliveries.c.state.in_(UNFINISHED)
-            )
+            select(deliveries.c.lane).distinct().where(deliveries.c.lane.in_(lanes), deliveries.c.state.in_(UNFINISHED))
         ).scalars()
     )
     ready: list[dict[str, Any]] = []
@@ -81,7 +79,7 @@ def _replace(connection: Connection, rows: Sequence[dict[str, Any]], now: float)
 
 def claim(
     connection: Connection, destination: str, state: str, limit: int, now: float, lease: float, owner: str
-) -> list[RowMapping]:
+) -> list[dict[str, Any]]:
     """Take up to `limit` due deliveries of a destination that are in `state` (waiting, or in_doubt to be settled)."""
     ready = (
         select(deliveries.c.id)
@@ -106,7 +104,7 @@ def claim(
         )
         .returning(deliveries)
     )
-    rows = list(connection.execute(taken).mappings())
+    rows = [dict(row) for row in connection.execute(taken).mappings()]
     rows.sort(key=lambda row: int(row["id"]))
     return rows
 
@@ -153,7 +151,9 @@ def release(connection: Connection, lanes: Iterable[str]) -> None:
     if not names:
         return
     held = and_(deliveries.c.lane.in_(names), deliveries.c.state == HELD, deliveries.c.held_by == BY_LANE)
-    heads = list(connection.execute(select(func.min(deliveries.c.id)).where(held).group_by(deliveries.c.lane)).scalars())
+    heads = list(
+        connection.execute(select(func.min(deliveries.c.id)).where(held).group_by(deliveries.c.lane)).scalars()
+    )
     _free(connection, heads)
 
 

@@ -32,9 +32,9 @@ def destination(connection: Connection, name: str, *, lock: bool = False) -> Row
     return row
 
 
-def circuit_of(row: RowMapping) -> Circuit:
+def circuit_of(row: Mapping[str, Any] | RowMapping) -> Circuit:
     """The circuit kept in a destination's row."""
-    if not row["circuit"]:
+    if not row.get("circuit"):
         return Circuit()
     kept = json.loads(row["circuit"])
     slices = tuple((s[0], s[1], s[2]) for s in kept["slices"])
@@ -140,11 +140,15 @@ def reject(connection: Connection, rows: list[dict[str, Any]]) -> None:
     count(connection, totals)
 
 
-def quarantined(connection: Connection, shop: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
-    """Rejected requests, newest first."""
+def quarantined(
+    connection: Connection, shop: str | None = None, limit: int = 50, *, before: int | None = None
+) -> list[dict[str, Any]]:
+    """Rejected requests, newest first; `before` is the id to go on from."""
     query = select(quarantine).order_by(quarantine.c.id.desc()).limit(limit)
     if shop:
         query = query.where(quarantine.c.shop == shop)
+    if before is not None:
+        query = query.where(quarantine.c.id < before)
     return [dict(r) for r in connection.execute(query).mappings()]
 
 
@@ -175,9 +179,7 @@ def revoke_token(connection: Connection, name: str, now: float) -> int:
 
 def keep_credentials(connection: Connection, shop: str, sealed: bytes, expires_at: float | None, now: float) -> None:
     """Keep refreshed tokens of a shop, encrypted by the caller."""
-    statement = _insert(connection, credentials).values(
-        shop=shop, sealed=sealed, expires_at=expires_at, updated_at=now
-    )
+    statement = _insert(connection, credentials).values(shop=shop, sealed=sealed, expires_at=expires_at, updated_at=now)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["shop"], set_={"sealed": sealed, "expires_at": expires_at, "updated_at": now}

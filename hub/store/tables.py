@@ -51,8 +51,14 @@ messages = Table(
     Column("lease_owner", String(64), nullable=False, server_default=""),
     Column("done_at", Double),
     Index("messages_by_subject", "subject", "id"),
-    Index("messages_pending", "state", "due_at", "id", sqlite_where=text("state in ('received','fetch')"),
-          postgresql_where=text("state in ('received','fetch')")),
+    Index(
+        "messages_pending",
+        "state",
+        "due_at",
+        "id",
+        sqlite_where=text("state in ('received','fetch')"),
+        postgresql_where=text("state in ('received','fetch')"),
+    ),
 )
 
 documents = Table(
@@ -114,9 +120,15 @@ deliveries = Table(
     Column("done_at", Double),
     Index("deliveries_by_subject", "subject", "id"),
     Index("deliveries_lane", "lane", "id"),
-    Index("deliveries_pending", "destination", "state", "due_at", "id",
-          sqlite_where=text("state in ('waiting','held','sending','in_doubt')"),
-          postgresql_where=text("state in ('waiting','held','sending','in_doubt')")),
+    Index(
+        "deliveries_pending",
+        "destination",
+        "state",
+        "due_at",
+        "id",
+        sqlite_where=text("state in ('waiting','held','sending','in_doubt')"),
+        postgresql_where=text("state in ('waiting','held','sending','in_doubt')"),
+    ),
     Index("deliveries_by_message", "message_id"),
 )
 

@@ -35,7 +35,9 @@ def orders(
     return [dict(r) for r in connection.execute(query).mappings()]
 
 
-def document(connection: Connection, number: str, *, kind: str = "order", shop: str | None = None) -> list[dict[str, Any]]:
+def document(
+    connection: Connection, number: str, *, kind: str = "order", shop: str | None = None
+) -> list[dict[str, Any]]:
     """Documents of this number (two shops may use the same), with their canonical body."""
     query = select(documents).where(
         documents.c.kind == kind, (documents.c.number == number) | (documents.c.display_no == number)
@@ -128,7 +130,9 @@ def _attempts(connection: Connection, ids: list[int]) -> dict[int, list[dict[str
         return found
     query = select(attempts).where(attempts.c.delivery_id.in_(ids)).order_by(attempts.c.id)
     for row in connection.execute(query).mappings():
-        found.setdefault(row["delivery_id"], []).append({k: v for k, v in row.items() if k not in ("id", "delivery_id")})
+        found.setdefault(row["delivery_id"], []).append(
+            {k: v for k, v in row.items() if k not in ("id", "delivery_id")}
+        )
     return found
 
 
@@ -200,7 +204,12 @@ def balance(connection: Connection, names: list[str]) -> list[dict[str, Any]]:
         )
         late = connection.execute(joined.group_by(m.channel, "fate")).mappings().all()
         for channel, total in sorted(accepted.items()):
-            row: dict[str, Any] = {"channel": channel, "destination": name, "accepted": total, **dict.fromkeys(BALANCE, 0)}
+            row: dict[str, Any] = {
+                "channel": channel,
+                "destination": name,
+                "accepted": total,
+                **dict.fromkeys(BALANCE, 0),
+            }
             for found in (*early, *late):
                 if found["channel"] == channel:
                     row[found["fate"]] += found["n"]

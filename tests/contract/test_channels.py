@@ -13,7 +13,7 @@ tests/fixtures/channels/<code>/ holds
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -65,8 +65,17 @@ def _cases(name: str) -> list[Any]:
     return found
 
 
+_compiled = cache(expression.compile)
+
+
 def _search(text: str, data: Any) -> Any:
-    return expression.compile(text).search(data)
+    return _compiled(text).search(data)
+
+
+@cache
+def plain(code: str) -> Channel:
+    """The channel with the settings of its fixtures as they are."""
+    return channel(code)
 
 
 def channel(code: str, over: Mapping[str, Any] | None = None) -> Channel:
@@ -181,7 +190,7 @@ class TestEveryChannel:
     @given(body=JSON_VALUES)
     @settings(max_examples=150)
     def test_any_json_is_read_or_refused_by_name(self, code: str, body: Any) -> None:
-        made = channel(code)
+        made = plain(code)
         for kind in (None, *made.kinds):
             try:
                 found = list(made.read(body, kind))
@@ -193,7 +202,7 @@ class TestEveryChannel:
     @given(raw=st.binary(max_size=200) | JSON_VALUES.map(lambda v: json.dumps(v).encode()))
     @settings(max_examples=150)
     def test_any_bytes_are_unpacked_or_refused_by_name(self, code: str, raw: bytes) -> None:
-        made = channel(code)
+        made = plain(code)
         for headers in ({}, *(p["headers"] for p in _file(code, "push.json")[:3])):
             try:
                 found = list(made.unpack(headers, raw, NOW))
@@ -205,7 +214,7 @@ class TestEveryChannel:
     @given(raw=st.binary(max_size=60), value=st.text(max_size=40))
     @settings(max_examples=60)
     def test_any_headers_are_rejected_by_name(self, code: str, raw: bytes, value: str) -> None:
-        made = channel(code)
+        made = plain(code)
         for push in _file(code, "push.json")[:3]:
             with pytest.raises(SignatureRejected):
                 made.verify(dict.fromkeys(push["headers"], value), raw + b"?", instant(push["now"]))
@@ -213,7 +222,7 @@ class TestEveryChannel:
     @given(status=st.integers(100, 599), body=JSON_VALUES | st.text(max_size=40))
     @settings(max_examples=100)
     def test_any_answer_to_a_pull_is_a_page_or_an_error_by_name(self, code: str, status: int, body: Any) -> None:
-        made = channel(code)
+        made = plain(code)
         kind = made.kinds[0]
         try:
             page = run(made.pull(kind, WINDOW, None, NOW), answer(status, {}, body))
@@ -280,13 +289,14 @@ class TestPush:
 def test_an_error_answer_has_its_class(code: str, case: dict[str, Any]) -> None:
     made, now = channel(code, case.get("settings")), instant(case.get("now"))
     kind = case.get("kind", made.kinds[0])
-    talks = {
+    talks: dict[str, Callable[[], Any]] = {
         "pull": lambda: made.pull(kind, WINDOW, None, now),
         "fetch": lambda: made.fetch(kind, "1", now),
         "refresh": lambda: made.refresh(now),
     }
+    talk = talks[case.get("talk", "pull")]()
     with pytest.raises(HubError) as caught:
-        run(talks[case.get("talk", "pull")](), answer(case["status"], case["headers"], case["body"]))
+        run(talk, answer(case["status"], case["headers"], case["body"]))
 
     assert type(caught.value) is getattr(errors, case["raises"]), repr(caught.value)
     if case.get("retry_after") is not None:

@@ -54,8 +54,11 @@ def _cases() -> list[Any]:
     return found
 
 
+_compiled = cache(expression.compile)
+
+
 def _search(text: str, data: Any) -> Any:
-    return expression.compile(text).search(data)
+    return _compiled(text).search(data)
 
 
 def settings_of(code: str, given: Mapping[str, Any] | None = None) -> BaseModel:

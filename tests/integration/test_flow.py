@@ -143,7 +143,9 @@ async def test_letters_of_one_cause_form_one_group_whatever_the_order(rig: Rig) 
 
 
 async def test_a_refused_order_holds_its_successors_and_nobody_elses(rig: Rig) -> None:
-    rig.answer = lambda r: httpx.Response(422, json={"error": "unknown SKU"}) if b'"W1"' in r.content else httpx.Response(200)
+    rig.answer = lambda r: (
+        httpx.Response(422, json={"error": "unknown SKU"}) if b'"W1"' in r.content else httpx.Response(200)
+    )
     await rig.push(order("W1", minute=1))
     await rig.work()
     await rig.push(order("W1", minute=2, note="changed"))
@@ -233,7 +235,7 @@ async def test_the_breaker_opens_waits_probes_and_closes(make_rig: Callable[...,
 
 
 async def test_refusals_do_not_open_the_breaker(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(breaker_toml(breaker='{ at_least = 2 }'))
+    rig = make_rig(breaker_toml(breaker="{ at_least = 2 }"))
     rig.answer = lambda _r: httpx.Response(422)
     for number in range(6):
         await rig.push(order(f"W{number}"))
@@ -388,7 +390,9 @@ async def test_a_limit_is_a_budget_that_all_processes_share(make_rig: Callable[.
 
 
 async def test_no_route_for_a_kind_is_a_dead_letter_and_a_closed_condition_is_not(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(ONE.replace('on = "order"\n', 'on = "order"\nif = "shippable"\n').replace('on = "refund"', 'on = "stock"'))
+    rig = make_rig(
+        ONE.replace('on = "order"\n', 'on = "order"\nif = "shippable"\n').replace('on = "refund"', 'on = "stock"')
+    )
     await rig.push(order("W1", payment_status="unpaid", paid="0", paid_at=None))
     await rig.push({"refund_no": "R1", "order_no": "W1", "type": "refund_only", "status": "requested", "amount": "5.00",
                     "currency": "CNY", "created_at": "2026-11-01T10:00:00Z", "updated_at": "2026-11-01T10:00:00Z"})  # fmt: skip
@@ -409,7 +413,9 @@ async def test_what_a_destination_has_seen_it_goes_on_seeing(make_rig: Callable[
     assert [b["state"] for b in rig.bodies()] == ["open", "cancelled"]
 
 
-async def test_two_workers_never_take_the_same_delivery(make_rig: Callable[..., Rig], postgres_url: str, tmp_path) -> None:
+async def test_two_workers_never_take_the_same_delivery(
+    make_rig: Callable[..., Rig], postgres_url: str, tmp_path
+) -> None:
     first = Rig(tmp_path / "a", postgres_url)
     second = Rig(tmp_path / "b", postgres_url)
     try:

@@ -9,7 +9,16 @@ from adapters.sandbox.story import Book, Step, Story
 UNPAID, DEPOSIT, RISK, TO_SHIP, PART_SHIPPED, SHIPPED, CLOSED, DONE = 1, 103, 105, 2, 101, 3, 4, 5
 REFUNDED_UNSHIPPED, REFUNDED_SHIPPED = 21, 22
 
-_WORDS = {1: "待支付", 103: "部分支付", 105: "已支付", 2: "备货中", 101: "部分发货", 3: "已发货", 4: "已关闭", 5: "已完成"}
+_WORDS = {
+    1: "待支付",
+    103: "部分支付",
+    105: "已支付",
+    2: "备货中",
+    101: "部分发货",
+    3: "已发货",
+    4: "已关闭",
+    5: "已完成",
+}
 _TAGS = {1: "100", 103: "100", 105: "110", 2: "101", 101: "108", 3: "102", 4: "106", 5: "103"}
 _NOTHING = {"after_sale_status": 0, "after_sale_type": 0, "refund_status": 0}
 _ZEROS = (
@@ -184,9 +193,18 @@ class Deal:
         }
 
     def aftersale(
-        self, number: str, status: int, kind: int, refund: int, later: int, *, index: int = 0, fen: int | None = None, asked: int = 0
+        self,
+        number: str,
+        status: int,
+        kind: int,
+        refund: int,
+        later: int,
+        *,
+        index: int = 0,
+        fen: int | None = None,
+        asked: int = 0,
     ) -> Step:
-        """One after-sale of one row: aftersale_status, aftersale_type, refund_status; all of the row when fen is left out."""
+        """One after-sale of one row: its status, type and refund_status; all of the row when fen is left out."""
         line, at, since = self.basket.lines[index], self.book.when(later), self.book.when(asked)
         amount = line.amount if fen is None else fen
         info: dict[str, Any] = {
@@ -237,4 +255,3 @@ class Deal:
 
     def story(self, label: str, *steps: Step, final: Mapping[str, Any] | None = None, **fate: Any) -> Story:
         return Story("douyin", label, self.number, tuple(sorted(steps, key=lambda s: s.at)), final=final or {}, **fate)
-

@@ -3,22 +3,30 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.sandbox.platform import beijing
 from adapters.sandbox.goods import Basket, yuan
+from adapters.sandbox.platform import beijing
 from adapters.sandbox.story import Book, Step, Story
 
-TO_SHIP, SHIPPED, DONE, CANCELLED = "WAIT_SELLER_STOCK_OUT", "WAIT_GOODS_RECEIVE_CONFIRM", "FINISHED_L", "TRADE_CANCELED"
+TO_SHIP, SHIPPED, DONE, CANCELLED = (
+    "WAIT_SELLER_STOCK_OUT",
+    "WAIT_GOODS_RECEIVE_CONFIRM",
+    "FINISHED_L",
+    "TRADE_CANCELED",
+)
 
 
 class Deal:
     """One order as it goes through its life."""
 
-    def __init__(self, book: Book, basket: Basket, *, platform_off: int = 0, balance: int = 0, parent: str = "") -> None:
+    def __init__(
+        self, book: Book, basket: Basket, *, platform_off: int = 0, balance: int = 0, parent: str = ""
+    ) -> None:
         self.book, self.basket, self.parent = book, basket, parent
         self.platform_off, self.balance = platform_off, balance
         self.number = book.number(12, "3")
         self.placed = book.ago()
         self.paid = self.placed + book.rng.randrange(10, 200)
+        self.how = book.rng.choice(("both", "pull", "pull"))
         self.pin, self.waybill = book.hex(32), book.number(13, "JDV")
 
     @property
@@ -26,13 +34,15 @@ class Deal:
         """What the buyer pays after coupons of the platform and from the balance, in fen."""
         return self.basket.payable - self.platform_off - self.balance
 
-    def seen(self, state: str, later: int = 0, how: str = "pull", **about: Any) -> Step:
+    def seen(self, state: str, later: int = 0, how: str = "", **about: Any) -> Step:
         """The order in this state, changed at that moment."""
         return self.step(self.body(state, self.book.when(later), **about), later, how)
 
-    def step(self, body: dict[str, Any], later: int = 0, how: str = "pull") -> Step:
+    def step(self, body: dict[str, Any], later: int = 0, how: str = "") -> Step:
         """A body of one's own making, changed at that moment."""
-        return Step(self.book.at + later, how, "order", self.number, body, self.book.when(later), self.placed)
+        return Step(
+            self.book.at + later, how or self.how, "order", self.number, body, self.book.when(later), self.placed
+        )
 
     def body(
         self, state: str, at: int, *, paid: bool = True, shipped: bool = False, address: bool = True, **more: Any
@@ -138,15 +148,16 @@ class Deal:
             "reason": "不想要了",
             "systemId": 28,
             "skuApplyRefundVo": [
-                {"skuId": x.goods.variant_id, "skuCount": x.quantity, "skuName": x.goods.title} for x in self.basket.lines
+                {"skuId": x.goods.variant_id, "skuCount": x.quantity, "skuName": x.goods.title}
+                for x in self.basket.lines
             ],
         }
         if status:
             body |= {"checkTime": beijing(at), "checkUserName": "审核员", "checkRemark": "商家已处理"}
-        return Step(self.book.at + later, "pull", "refund", number, body, at, since, self.number)
+        return Step(self.book.at + later, self.how, "refund", number, body, at, since, self.number)
 
     def service(self, number: str, expect: int, status: int, later: int) -> Step:
-        """A service order after the sale: 10 return, 20 exchange, 30 repair. Status 10005 waits for the goods, 10010 done."""
+        """A service order: 10 return, 20 exchange, 30 repair. Status 10005 waits for the goods, 10010 is done."""
         line, since = self.basket.lines[0], self.book.when()
         names = {10: "退货", 20: "换货", 30: "维修"}
         body = {
@@ -168,8 +179,7 @@ class Deal:
             "skuType": 1,
             "serviceCount": 1,
         }
-        return Step(self.book.at + later, "pull", "refund", number, body, self.book.when(later), since, self.number)
+        return Step(self.book.at + later, self.how, "refund", number, body, self.book.when(later), since, self.number)
 
     def story(self, label: str, *steps: Step, final: Mapping[str, Any] | None = None, **fate: Any) -> Story:
         return Story("jd", label, self.number, tuple(sorted(steps, key=lambda s: s.at)), final=final or {}, **fate)
-

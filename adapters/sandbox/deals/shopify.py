@@ -34,7 +34,9 @@ class Deal:
         """What the buyer owes, with tax, in cents."""
         return self.basket.payable + sum(self.taxes)
 
-    def seen(self, later: int = 0, how: str = "both", topic: str = "orders/updated", copies: int = 1, **about: Any) -> Step:
+    def seen(
+        self, later: int = 0, how: str = "both", topic: str = "orders/updated", copies: int = 1, **about: Any
+    ) -> Step:
         """The order as it stands at that moment, with the webhook that belongs to it."""
         return self.step(self.body(self.book.when(later), **about), later, how, topic, copies)
 
@@ -43,9 +45,7 @@ class Deal:
     ) -> Step:
         """A body of one's own making, changed at that moment."""
         at = self.book.when(later)
-        return Step(
-            self.book.at + later, how, "order", str(self.id), body, at, self.placed, topic=topic, copies=copies
-        )
+        return Step(self.book.at + later, how, "order", str(self.id), body, at, self.placed, topic=topic, copies=copies)
 
     def body(
         self,
@@ -114,7 +114,12 @@ class Deal:
             "refunds": list(refunds),
             "email": "buyer@example.com",
             "phone": None,
-            "customer": {"id": int(self.person), "email": "buyer@example.com", "first_name": "Ada", "last_name": "Field"},
+            "customer": {
+                "id": int(self.person),
+                "email": "buyer@example.com",
+                "first_name": "Ada",
+                "last_name": "Field",
+            },
             "shipping_address": self._address() if address else None,
             "billing_address": self._address() if address else None,
         }
@@ -181,7 +186,11 @@ class Deal:
             applications.append(_application("automatic", "Spring offer", own, "each"))
         if self.basket.share:
             applications.append(_application("discount_code", "WELCOME", self.basket.share, "across"))
-        codes = [{"code": "WELCOME", "amount": yuan(self.basket.share), "type": "fixed_amount"}] if self.basket.share else []
+        codes = (
+            [{"code": "WELCOME", "amount": yuan(self.basket.share), "type": "fixed_amount"}]
+            if self.basket.share
+            else []
+        )
         return {"discount_applications": applications, "discount_codes": codes}
 
     def _shipping(self) -> list[dict[str, Any]]:
@@ -189,7 +198,11 @@ class Deal:
         if not cents:
             return []
         line: dict[str, Any] = {"id": self.id + 1, "title": "Standard", "code": "STD", "price": yuan(cents)}
-        line |= {"discounted_price": yuan(cents), "price_set": self._set(cents), "discounted_price_set": self._set(cents)}
+        line |= {
+            "discounted_price": yuan(cents),
+            "price_set": self._set(cents),
+            "discounted_price_set": self._set(cents),
+        }
         return [line | {"discount_allocations": [], "tax_lines": []}]
 
     def _tax_lines(self, cents: int) -> list[dict[str, Any]]:
@@ -299,7 +312,9 @@ class Deal:
         return Step(self.book.at + later, how, "refund", key, refund, at, at, str(self.id), topic="refunds/create")
 
     def story(self, label: str, *steps: Step, final: Mapping[str, Any] | None = None, **fate: Any) -> Story:
-        return Story("shopify", label, str(self.id), tuple(sorted(steps, key=lambda s: s.at)), final=final or {}, **fate)
+        return Story(
+            "shopify", label, str(self.id), tuple(sorted(steps, key=lambda s: s.at)), final=final or {}, **fate
+        )
 
 
 def _application(kind: str, name: str, cents: int, method: str) -> dict[str, Any]:

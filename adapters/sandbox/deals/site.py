@@ -33,9 +33,7 @@ class Deal:
         """A body of one's own making, changed at that moment."""
         at = self.book.when(later)
         topic = "created" if later == 0 else "updated"
-        return Step(
-            self.book.at + later, how, "order", self.number, body, at, self.placed, topic=topic, copies=copies
-        )
+        return Step(self.book.at + later, how, "order", self.number, body, at, self.placed, topic=topic, copies=copies)
 
     def body(
         self,
@@ -114,9 +112,17 @@ class Deal:
         }
 
     def refund(
-        self, number: str, status: str, later: int, *, index: int = 0, cents: int | None = None, kind: str = "refund_only",
-        phase: str = "before_shipping", asked: int = 0,
-    ) -> Step:  # fmt: skip
+        self,
+        number: str,
+        status: str,
+        later: int,
+        *,
+        index: int = 0,
+        cents: int | None = None,
+        kind: str = "refund_only",
+        phase: str = "before_shipping",
+        asked: int = 0,
+    ) -> Step:
         """A refund case of one line; all of the line when cents is left out."""
         line, at, since = self.basket.lines[index], self.book.when(later), self.book.when(asked)
         amount = self.money(line.amount if cents is None else cents)

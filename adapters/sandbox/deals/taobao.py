@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.sandbox.platform import beijing
 from adapters.sandbox.goods import Basket, yuan
+from adapters.sandbox.platform import beijing
 from adapters.sandbox.story import Book, Step, Story
-
 
 
 class Deal:
@@ -76,10 +75,17 @@ class Deal:
         return trade | more
 
     def _line(
-        self, index: int, status: str, at: int, paid: bool, shipped: int | None, ended: bool, refund: tuple[str, str] | None
+        self,
+        index: int,
+        status: str,
+        at: int,
+        paid: bool,
+        shipped: int | None,
+        ended: bool,
+        refund: tuple[str, str] | None,
     ) -> dict[str, Any]:
         line, word = self.basket.lines[index], refund[0] if refund else "NO_REFUND"
-        gone = word == "SUCCESS"
+        gone = word == "SUCCESS" and status != "TRADE_FINISHED"
         total = line.listed - line.discount
         row: dict[str, Any] = {
             "oid": self.oids[index],
@@ -176,4 +182,3 @@ class Deal:
 
     def story(self, label: str, *steps: Step, final: Mapping[str, Any] | None = None, **fate: Any) -> Story:
         return Story("taobao", label, self.tid, tuple(sorted(steps, key=lambda s: s.at)), final=final or {}, **fate)
-

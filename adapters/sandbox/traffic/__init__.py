@@ -1,8 +1,8 @@
 """Traffic of five shops: real-shaped orders and refunds with invented values, the same for the same seed.
 
 `orders("taobao", seed, count, now)` writes stories. Every awkward kind comes as often as its recipe says, everyday
-stories fill up; some are broken on purpose. Each story knows what should come of it (see `Story`), so that a test or the
-demo can count.
+stories fill up; some are broken on purpose. Each story knows what should come of it (see `Story`), so that a test or
+the demo can count.
 """
 
 from collections.abc import Iterable

@@ -25,7 +25,9 @@ UNKNOWN_STATUS = 66
 def _paid(book: Book, label: str) -> Story:
     """Paid and waiting; the labels differ in lines, gifts, and in how the message comes."""
     single = label not in ("multi_line", "gift")
-    basket = book.basket(1 if single else book.rng.randint(2, 4), most=1 if single else 3, off=True, gift=label == "gift")
+    basket = book.basket(
+        1 if single else book.rng.randint(2, 4), most=1 if single else 3, off=True, gift=label == "gift"
+    )
     deal = Deal(book, basket)
     step = deal.seen(TO_SHIP, copies=50 if label == "storm" else 1)
     steps = [step]

@@ -1,4 +1,6 @@
-"""What happens to the orders of the JD shop. All of it is pulled: JD pushes nothing over plain HTTP."""
+"""What happens to the orders of the JD shop. Most of it is pulled; a relay tells of some."""
+
+from typing import Any
 
 from adapters.sandbox.deals.jd import CANCELLED, DONE, SHIPPED, TO_SHIP, Deal
 from adapters.sandbox.goods import yuan
@@ -12,7 +14,9 @@ UNKNOWN_STATE = "WAIT_CUSTOMS_INSPECTION"
 def _paid(book: Book, label: str) -> Story:
     """Paid and waiting: one line, several, with a gift, with platform coupons, or from the balance."""
     single = label == "normal"
-    basket = book.basket(1 if single else book.rng.randint(2, 4), most=1 if single else 3, off=True, gift=label == "gift")
+    basket = book.basket(
+        1 if single else book.rng.randint(2, 4), most=1 if single else 3, off=True, gift=label == "gift"
+    )
     off = basket.payable // 20 if label == "platform_coupon" else 0
     balance = basket.payable // 4 if label == "balance_used" else 0
     deal = Deal(book, basket, platform_off=off, balance=balance)
@@ -94,7 +98,9 @@ def _service(book: Book, label: str) -> Story:
 def _held(book: Book, label: str) -> Story:
     """Ready to look at, but not to be shipped by us: paused, or sent from JD's own warehouse."""
     deal = Deal(book, book.basket(1))
-    step = deal.seen("POP_ORDER_PAUSE") if label == "paused" else deal.seen(TO_SHIP, orderType="21", storeOrder="京仓订单")
+    step = (
+        deal.seen("POP_ORDER_PAUSE") if label == "paused" else deal.seen(TO_SHIP, orderType="21", storeOrder="京仓订单")
+    )
     return deal.story(label, step, final={"state": "open", "payment": "paid", "shippable": False})
 
 
@@ -106,7 +112,7 @@ def _cod(book: Book, label: str) -> Story:
 
 def _delivery_return(book: Book, label: str) -> Story:
     deal = Deal(book, book.basket(1))
-    return deal.story(label, deal.seen("DELIVERY_RETURN", shipped=True), final={"shippable": False})
+    return deal.story(label, deal.seen("DELIVERY_RETURN", shipped=True))
 
 
 def _lost_address(book: Book, label: str) -> Story:
@@ -122,7 +128,7 @@ def _stale_page(book: Book, label: str) -> Story:
         deal.seen(TO_SHIP, 0),
         deal.seen(SHIPPED, 2, shipped=True),
         deal.seen(SHIPPED, 3, how="lag", shipped=True),
-        final={"state": "open", "fulfilment": "shipped", "shippable": False},
+        final={"state": "open", "fulfilment": "shipped"},
     )
 
 
@@ -134,7 +140,7 @@ def _unknown_word(book: Book, label: str) -> Story:
 def _bad_totals(book: Book, label: str) -> Story:
     """The seller's price is not the total less the discount, and the lines say a third figure."""
     deal = Deal(book, book.basket(2, off=True))
-    more = {"orderTotalPrice": yuan(deal.basket.goods + 1000), "orderPayment": yuan(deal.payment + 500)}
+    more: dict[str, Any] = {"orderTotalPrice": yuan(deal.basket.goods + 1000), "orderPayment": yuan(deal.payment + 500)}
     return deal.story(label, deal.seen(TO_SHIP, **more), dead="check.totals")
 
 

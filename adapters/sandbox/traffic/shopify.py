@@ -59,17 +59,14 @@ def _authorized(book: Book, label: str) -> Story:
 def _partial_refund(book: Book, label: str) -> Story:
     """One piece of a line goes back after shipping; money for goodwill has no lines at all."""
     deal = Deal(book, book.basket(2, most=2), taxed=label == "partial_refund")
-    if label == "goodwill":
-        refund = deal.refund(3, {}, cents=500)
-    else:
-        refund = deal.refund(3, {0: 1})
+    refund = deal.refund(3, {}, cents=500) if label == "goodwill" else deal.refund(3, {0: 1})
     return deal.story(
         label,
         deal.seen(0, shipped="fulfilled"),
         deal.refund_step(refund, 3),
         deal.seen(3, paid="partially_refunded", shipped="fulfilled", refunds=[refund]),
         refunds=1,
-        final={"state": "open", "payment": "partially_refunded", "fulfilment": "shipped", "shippable": False},
+        final={"state": "open", "payment": "partially_refunded", "fulfilment": "shipped"},
     )
 
 
@@ -163,7 +160,15 @@ def _raw(book: Book, label: str) -> Story:
     """Signed as it should be and no message (dead), or a wrong signature (turned away)."""
     flaw = "signature" if label == "forged" else ""
     step = Step(
-        book.at, "push", "raw", book.number(12, "msg"), b'{"id": 82098', book.when(), book.when(), topic="orders/updated", flaw=flaw
+        book.at,
+        "push",
+        "raw",
+        book.number(12, "msg"),
+        b'{"id": 82098',
+        book.when(),
+        book.when(),
+        topic="orders/updated",
+        flaw=flaw,
     )
     return Story("shopify", label, step.key, (step,), orders=0, dead="" if flaw else "wire.not_understood")
 

@@ -1,6 +1,7 @@
 """What happens to the orders of the Taobao shop. Some of the pushes are lost: the pull finds those changes."""
 
 from dataclasses import replace
+from typing import Any
 
 from adapters.sandbox.deals.taobao import Deal
 from adapters.sandbox.goods import yuan
@@ -82,7 +83,7 @@ def _refund_before_shipping(book: Book, label: str) -> Story:
 def _refund_after_shipping(book: Book, label: str) -> Story:
     """Closed after a return: goods had left, so the order is completed, not cancelled."""
     deal, number, sent = Deal(book, book.basket(1)), book.number(18, "2"), book.when() - 200
-    about = {"dispute": "REFUND_AND_RETURN", "goods": "BUYER_RETURNED_GOODS"}
+    about: dict[str, Any] = {"dispute": "REFUND_AND_RETURN", "goods": "BUYER_RETURNED_GOODS"}
     return deal.story(
         label,
         deal.seen("WAIT_BUYER_CONFIRM_GOODS", 0, shipped=sent, refunds={0: ("WAIT_BUYER_RETURN_GOODS", number)}),
@@ -124,14 +125,14 @@ def _refund_open(book: Book, label: str) -> Story:
 def _price_compensation(book: Book, label: str) -> Story:
     """Some yuan back after everything is over; dispute_type REFUND, and the trade stays finished."""
     deal, number, sent = Deal(book, book.basket(2, most=2)), book.number(18, "2"), book.when() - 250
+    about: dict[str, Any] = {"fee": 1000, "phase": "aftersale", "goods": "BUYER_RECEIVED"}
     return deal.story(
         label,
         deal.seen("TRADE_FINISHED", 0, shipped=sent, ended=True),
-        deal.refund(
-            number, "SUCCESS", 2, fee=1000, order_status="TRADE_FINISHED", phase="aftersale", goods="BUYER_RECEIVED"
-        ),
+        deal.refund(number, "SUCCESS", 2, order_status="TRADE_FINISHED", **about),
+        deal.seen("TRADE_FINISHED", 2, shipped=sent, ended=True, refunds={0: ("SUCCESS", number)}),
         refunds=1,
-        final={"state": "completed", "fulfilment": "delivered", "shippable": False},
+        final={"state": "completed", "payment": "partially_refunded", "fulfilment": "delivered", "shippable": False},
     )
 
 
@@ -143,7 +144,10 @@ def _held(book: Book, label: str) -> Story:
 def _lost_address(book: Book, label: str) -> Story:
     """A later answer has lost the receiver; the stored one stays."""
     deal = Deal(book, book.basket(2))
-    steps = (deal.seen("WAIT_SELLER_SEND_GOODS", 0), deal.seen("WAIT_SELLER_SEND_GOODS", 6, address=False, seller_flag=1))
+    steps = (
+        deal.seen("WAIT_SELLER_SEND_GOODS", 0),
+        deal.seen("WAIT_SELLER_SEND_GOODS", 6, address=False, seller_flag=1),
+    )
     return deal.story(label, *steps, final={**OPEN, "receiver.token": deal.oaid})
 
 
@@ -155,7 +159,7 @@ def _stale_page(book: Book, label: str) -> Story:
         deal.seen("WAIT_SELLER_SEND_GOODS", 0),
         deal.seen("WAIT_BUYER_CONFIRM_GOODS", 2, shipped=sent),
         deal.seen("WAIT_BUYER_CONFIRM_GOODS", 3, how="lag", shipped=sent),
-        final={"state": "open", "fulfilment": "shipped", "shippable": False},
+        final={"state": "open", "fulfilment": "shipped"},
     )
 
 
@@ -211,4 +215,12 @@ RECIPES: dict[str, Recipe] = {
     "wrong_type": Recipe(_wrong_type),
     "missing_sku": Recipe(_missing_sku, 2),
 }
-EVERYDAY = ("normal", "normal", "multi_line", "multi_line", "progress", "refund_before_shipping", "refund_after_shipping")
+EVERYDAY = (
+    "normal",
+    "normal",
+    "multi_line",
+    "multi_line",
+    "progress",
+    "refund_before_shipping",
+    "refund_after_shipping",
+)

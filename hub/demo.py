@@ -1,0 +1,280 @@
+"""`hub demo`: the main job against imitated platforms, from nothing to a balance that is proven.
+
+Five shops pull and push, three receivers take, fail, drop answers and refuse. Then one group of dead letters is mended
+by a word in a mapping table and replayed, and the books are compared with what the receivers counted themselves.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import tomlkit
+
+from adapters.sandbox.server import configuration
+from canonical.errors import ConfigError
+from dlq import shelf
+from hub import desk, wiring
+from hub.bench import free_port, wait_for
+from hub.store import Connection, Store, state, views
+
+ORDERS = 450
+RECEIVERS: dict[str, dict[str, Any]] = {
+    "erp": {"fail_from": 6, "fail_until": 12, "needs_sku": True},
+    "wms": {"drop_every": 20},
+    "tax": {"refuse_every": 40, "refuse_kinds": ["order"], "style": "body"},
+}
+ROUTES: list[dict[str, Any]] = [
+    {"on": "order", "to": ["erp"]},
+    {"on": "order", "if": "shippable", "to": ["wms"]},
+    {"on": "order", "if": "payment == 'paid' && !contains(holds[].code, 'test_order')", "to": ["tax"]},
+    {"on": "refund", "to": ["erp", "tax"]},
+]
+SETTLED_WITHIN = 90.0
+MENDED = ("site", "state", "open")
+"""The shop's mapping folder is `generic`; the unknown word goes into this table with this meaning."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the demo found. It is well when every check holds."""
+
+    balance: list[dict[str, Any]] = field(default_factory=list)
+    receivers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checks: list[tuple[str, bool]] = field(default_factory=list)
+    groups: int = 0
+    replayed: int = 0
+    sample: str = ""
+
+    @property
+    def well(self) -> bool:
+        return all(holds for _, holds in self.checks)
+
+
+def run(folder: Path, tell: Tell, watch: Callable[[dict[str, Any]], None], orders: int = ORDERS) -> Outcome:
+    """Run the whole demo in a folder; its hub.toml and store stay there to be looked at."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    port = free_port()
+    with sandbox(folder, orders) as base:
+        config = write_config(folder, base, port)
+        tell(
+            f"sandbox at {base}: Taobao, JD, Douyin, Shopify and an own site, all imitated; ERP, WMS and tax receivers"
+        )
+        with hub_process(folder, config, port), httpx.Client(base_url=base, timeout=10) as control:
+            for name, behaviour in RECEIVERS.items():
+                control.post(f"/control/receiver/{name}", json=behaviour).raise_for_status()
+            control.post("/control/start", json={"hub_url": f"http://127.0.0.1:{port}"}).raise_for_status()
+            tell("traffic begins: the ERP will fail for some seconds, the WMS drops answers, tax refuses some")
+            store = wiring.build(config).store
+            try:
+                return _observe(folder, control, store, tell, watch)
+            finally:
+                store.close()
+
+
+def _observe(
+    folder: Path, control: httpx.Client, store: Store, tell: Tell, watch: Callable[[dict[str, Any]], None]
+) -> Outcome:
+    settle(control, store, watch)
+    outcome = Outcome()
+    with store.look() as connection:
+        groups = shelf.groups(connection)
+    outcome.groups = len(groups)
+    tell(f"{sum(g['count'] for g in groups)} dead letters in {len(groups)} groups; the largest:")
+    for group in groups[:6]:
+        tell(f"  {group['fingerprint'][:6]}  {group['count']:>3} x {group['cause']:<24} {group['title'][:90]}")
+    causes = {g["cause"] for g in groups}
+    outcome.checks.append((f"at least four different causes of dead letters ({len(causes)})", len(causes) >= 4))
+    outcome.replayed = _mend(folder, control, store, groups, outcome, tell, watch)
+    books(control, store, outcome)
+    return outcome
+
+
+def _mend(
+    folder: Path,
+    control: httpx.Client,
+    store: Store,
+    groups: list[dict[str, Any]],
+    outcome: Outcome,
+    tell: Tell,
+    watch: Callable[[dict[str, Any]], None],
+) -> int:
+    """Add the unknown word of one group to its mapping table, and replay the group."""
+    shop, table, meaning = MENDED
+    with store.look() as connection:
+        letters = [shelf.get(connection, g["sample"]) for g in groups if g["cause"] == "mapping.unknown_word"]
+    letter = next((found for found in letters if found and found["shop"] == shop), None)
+    if letter is None:
+        outcome.checks.append(("a group of unknown words to mend", False))
+        return 0
+    word = letter["problems"][0]["found"].strip("'\"")
+    path = folder / "mappings" / "channels" / "generic" / "order.toml"
+    mapping = tomlkit.parse(path.read_text(encoding="utf-8"))
+    mapping["tables"][table][word] = meaning
+    path.write_text(tomlkit.dumps(mapping), encoding="utf-8")
+    tell(f'mended: mappings/channels/generic/order.toml, [tables.{table}] {word} = "{meaning}"')
+    with store.begin() as connection:
+        ids = desk.letters_of_group(connection, letter["fingerprint"])
+        done = desk.replay(connection, ids, "demo")
+    tell(f"replayed the group: {len(done.letters)} letters")
+    settle(control, store, watch)
+    with store.look() as connection:
+        after = [shelf.get(connection, i) for i in ids]
+    resolved = sum(1 for found in after if found and found["state"] in ("resolved", "superseded"))
+    outcome.checks.append((f"the mended group went through ({resolved} of {len(ids)})", 0 < resolved == len(ids)))
+    outcome.sample = letter["subject"]
+    return len(ids)
+
+
+def settle(control: httpx.Client, store: Store, watch: Callable[[dict[str, Any]], None]) -> None:
+    """Wait until all traffic was played and nothing moves any more, over two further rounds of pulls."""
+    deadline = time.perf_counter() + SETTLED_WITHIN
+    calm_since: float | None = None
+    while time.perf_counter() < deadline:
+        report = control.get("/control/report").json()
+        with store.look() as connection:
+            view = progress(connection, report)
+        watch(view)
+        if report.get("done") and view["waiting"] == 0:
+            calm_since = calm_since or time.perf_counter()
+            if time.perf_counter() - calm_since > 3.5:
+                return
+        else:
+            calm_since = None
+        time.sleep(0.4)
+
+
+def progress(connection: Connection, report: dict[str, Any]) -> dict[str, Any]:
+    """Where everything stands, for the live view."""
+    messages = views.message_states(connection)
+    accepted: dict[str, int] = {}
+    waiting = 0
+    for row in messages:
+        accepted[row["shop"]] = accepted.get(row["shop"], 0) + row["n"]
+        waiting += row["n"] if row["state"] in ("received", "fetch") else 0
+    destinations = []
+    for row in views.destination_states(connection):
+        counts = row["counts"]
+        moving = sum(counts.get(s, 0) for s in ("waiting", "sending", "in_doubt"))
+        waiting += moving
+        circuit = state.circuit_of(row)
+        destinations.append(
+            {"name": row["name"], "breaker": circuit.state, "delivered": counts.get("delivered", 0), "waiting": moving,
+             "held": counts.get("held", 0), "dead": counts.get("dead", 0)}
+        )  # fmt: skip
+    steps = report.get("steps", {"played": 0, "of": 0})
+    return {"steps": steps, "accepted": accepted, "destinations": destinations, "waiting": waiting}
+
+
+def books(control: httpx.Client, store: Store, outcome: Outcome) -> None:
+    """Compare the hub's books with the receivers' own, and with what the platforms told."""
+    report = control.get("/control/report").json()
+    outcome.receivers = report["receivers"]
+    with store.look() as connection:
+        outcome.balance = views.balance(connection, list(RECEIVERS))
+        delivered = {r["name"]: r["counts"].get("delivered", 0) for r in views.destination_states(connection)}
+        audit = {(a["act"], a["subject"]) for a in state.audit_log(connection, limit=1000)}
+    told = report["expected"].values()
+    orders, refunds = sum(t["orders"] for t in told), sum(t["refunds"] for t in told)
+    counted = outcome.receivers.values()
+    add = outcome.checks.append
+    add((f"every line of the balance holds ({len(outcome.balance)} lines)", all(r["holds"] for r in outcome.balance)))
+    waiting = sum(r["waiting"] for r in outcome.balance)
+    add((f"nothing is left waiting ({waiting})", waiting == 0))
+    for name, book in outcome.receivers.items():
+        taken = book["taken"]
+        add((f"{name} counted what the hub says it delivered ({taken} = {delivered.get(name, 0)})",
+             taken == delivered.get(name, 0)))  # fmt: skip
+    add((f"at least 400 orders and 80 refunds ({orders} and {refunds})", orders >= 400 and refunds >= 80))
+    twice, wrong = sum(b["duplicates_in_effect"] for b in counted), sum(b["out_of_order"] for b in counted)
+    add((f"0 duplicates in effect ({twice})", twice == 0))
+    add((f"0 out of order ({wrong})", wrong == 0))
+    turns = [act for act in ("breaker.open", "breaker.half_open", "breaker.closed") if (act, "erp") in audit]
+    add(("the ERP's breaker opened, probed and closed", len(turns) == 3))
+    missing = lost(control, store)
+    add((f"0 lost ({len(missing)}{': ' + ', '.join(missing[:5]) if missing else ''})", not missing))
+
+
+def lost(control: httpx.Client, store: Store) -> list[str]:
+    """Orders of the platforms that are neither at the ERP nor in the hub with a named reason."""
+    taken = {(d["shop"], d["subject"]) for d in control.get("/receivers/erp/documents").json()}
+    missing = []
+    with store.look() as connection:
+        for story in control.get("/control/stories").json():
+            if not story["orders"] or (story["channel"], story["subject"]) in taken:
+                continue
+            found = views.trace(connection, story["subject"])
+            explained = found["dead_letters"] or any(d["state"] == "dead" for d in found["deliveries"])
+            if not explained:
+                missing.append(f"{story['channel']} {story['subject']} ({story['label']})")
+    return missing
+
+
+def write_config(folder: Path, base: str, port: int) -> Path:
+    """A hub.toml for the sandbox, with a copy of the mappings that may be changed."""
+    shutil.copytree(wiring.mappings_folder(), folder / "mappings")
+    plain = configuration(base)
+    for name, shop in plain["shops"].items():
+        shop["channel"] = "generic" if name == "site" else name
+        shop["pull"] = {"every": "1s", "overlap": "20s", "first": "1h"}
+    for destination in plain["destinations"].values():
+        destination["retry"] = {"first": "300ms", "factor": 2, "most": "2s", "give_up_after": "2m"}
+        destination["breaker"] = {"failures": 0.5, "over": "10s", "at_least": 8, "open_for": "1s"}
+        destination["timeout"] = "5s"
+    hub = {"store": "sqlite:///hub.db", "mappings": "mappings", "listen": f"127.0.0.1:{port}"}
+    path = folder / "hub.toml"
+    path.write_text(tomlkit.dumps({"hub": hub, **plain, "routes": ROUTES}), encoding="utf-8")
+    return path
+
+
+@contextmanager
+def sandbox(folder: Path, orders: int, spread: int = 15) -> Iterator[str]:
+    """The sandbox as a process of its own; gives its address."""
+    command = [sys.executable, "-m", "adapters.sandbox", "--orders", str(orders), "--spread", str(spread)]
+    with (folder / "sandbox.log").open("wb") as sink:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink, start_new_session=True)  # noqa: S603
+        try:
+            assert process.stdout is not None  # noqa: S101  # it is a pipe
+            line = process.stdout.readline()
+            if not line:
+                raise ConfigError([f"the sandbox did not start; see {folder / 'sandbox.log'}"])
+            yield json.loads(line)["listening"]
+        finally:
+            _stop(process)
+            process.stdout.close()  # type: ignore[union-attr]  # it is a pipe
+
+
+@contextmanager
+def hub_process(folder: Path, config: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """`hub run` as a process of its own, up and listening; stopped cleanly at the end."""
+    command = [sys.executable, "-m", "hub", "run", "-c", str(config)]
+    log = folder / "hub.log"
+    with log.open("ab") as sink:
+        process = subprocess.Popen(command, stdout=sink, stderr=sink, start_new_session=True, env=dict(os.environ))  # noqa: S603
+        try:
+            wait_for(port, process, log)
+            yield process
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(25)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,1 @@
+"""The hub over HTTP: webhooks, the REST API, probes and metrics."""

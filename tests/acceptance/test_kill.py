@@ -1,0 +1,56 @@
+"""`kill -9` of a real hub process, again and again, while five shops push and pull: nothing lost, nothing twice."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hub import demo, wiring
+from hub.bench import free_port
+
+KILLS = 22
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(420)
+def test_the_balance_holds_after_kills_at_random_moments(tmp_path: Path) -> None:
+    moments = random.Random(20261122)
+    port = free_port()
+    killed = 0
+    with demo.sandbox(tmp_path, orders=160, spread=40) as base, httpx.Client(base_url=base, timeout=10) as control:
+        config = demo.write_config(tmp_path, base, port)
+        control.post("/control/receiver/wms", json={"drop_every": 9}).raise_for_status()
+        control.post("/control/receiver/erp", json={"fail_from": 5, "fail_until": 8}).raise_for_status()
+        for turn in range(KILLS):
+            with demo.hub_process(tmp_path, config, port) as process:
+                if turn == 0:
+                    control.post("/control/start", json={"hub_url": f"http://127.0.0.1:{port}"}).raise_for_status()
+                time.sleep(moments.uniform(0.05, 1.5))
+                os.kill(process.pid, signal.SIGKILL)
+                assert process.wait(5) == -signal.SIGKILL
+                killed += 1
+        with demo.hub_process(tmp_path, config, port):
+            store = wiring.build(config).store
+            try:
+                demo.settle(control, store, lambda _view: None)
+                outcome = demo.Outcome()
+                demo.books(control, store, outcome)
+                missing = demo.lost(control, store)
+            finally:
+                store.close()
+    assert killed >= 20
+    assert outcome.balance
+    assert all(row["holds"] for row in outcome.balance), outcome.balance
+    assert sum(row["waiting"] for row in outcome.balance) == 0
+    assert missing == []
+    for name, book in outcome.receivers.items():
+        assert book["duplicates_in_effect"] == 0, name
+        assert book["out_of_order"] == 0, name
+    counted = dict(outcome.checks)
+    for what, holds in counted.items():
+        if "counted what the hub says" in what:
+            assert holds, what

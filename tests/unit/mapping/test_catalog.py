@@ -1,0 +1,206 @@
+"""Overlays, shared tables, versions, several files of one kind, a shop's own mapping."""
+
+import pytest
+
+from canonical.errors import ConfigError
+from hub.mapping.cases import run_cases
+from hub.mapping.rows import is_row
+
+TABLE = "\n[tables.state]\nOPEN = 'open'\n"
+
+
+def order(catalog, record, overlay="", code="shop"):
+    given = {"no": 1, "changed": "2026-02-01 08:00:00", "status": "OPEN", **record}
+    translator = catalog.channel(code, "order", overlay)
+    return translator.translate(given, tenant="t", shop="s", channel=code, now=None)
+
+
+@pytest.fixture
+def loaded(folder):
+    def make(files):
+        catalog = folder(files)
+        catalog.load()
+        return catalog
+
+    return make
+
+
+def test_an_overlay_changes_single_rows_and_words(loaded, usual_head):
+    catalog = loaded(
+        {
+            "channels/shop/order.toml": usual_head + 'buyer_note = { path = "a", default = "d" }\n' + TABLE,
+            "channels/shop/outlet.toml": """
+                extends = "shop/order"
+                [order]
+                buyer_note = { path = "b" }
+                totals.paid = "p"
+                [tables.state]
+                PARKED = "open"
+            """,
+        }
+    )
+    plain = order(catalog, {"a": "x", "b": "y", "p": "5"}).document
+    assert (plain.buyer_note, plain.totals.paid) == ("x", None)
+    mine = order(catalog, {"a": "x", "b": "y", "p": "5", "status": "PARKED"}, "outlet").document
+    assert (mine.buyer_note, str(mine.totals.paid)) == ("y", "5.00")
+    assert order(catalog, {}, "shop/outlet").document.buyer_note is None  # the row was replaced whole, default and all
+    assert order(catalog, {}, "outlet").mapping_version.startswith("shop/outlet@")
+    assert [p.rule for p in order(catalog, {"status": "LOST"}, "outlet").problems] == ["shop/outlet: order.state"]
+
+
+def test_an_overlay_of_an_overlay(loaded, usual_head):
+    catalog = loaded(
+        {
+            "channels/shop/order.toml": usual_head + 'buyer_note = "a"\ndisplay_no = "a"\n' + TABLE,
+            "channels/shop/b.toml": 'extends = "shop/order"\n[order]\nbuyer_note = "b"\n',
+            "channels/shop/c.toml": 'extends = "shop/b"\n[order]\nseller_note = "c"\n',
+        }
+    )
+    found = order(catalog, {"a": "A", "b": "B", "c": "C"}, "c").document
+    assert (found.display_no, found.buyer_note, found.seller_note) == ("A", "B", "C")
+
+
+def test_arrays_are_replaced(loaded, usual_head):
+    holds = '[[order.holds]]\ncode = { value = "test_order" }\n'
+    catalog = loaded(
+        {
+            "channels/shop/order.toml": usual_head + holds + TABLE,
+            "channels/shop/b.toml": 'extends = "shop/order"\n[[order.holds]]\ncode = { value = "risk_review" }\n',
+        }
+    )
+    assert [h.code for h in order(catalog, {}, "b").document.holds] == ["risk_review"]
+
+
+def test_an_overlay_for_orders_leaves_refunds_alone(loaded, usual_head):
+    refund = 'kind="refund"\nkey="id"\nrevision="t"\ncurrency="CNY"\n[refund]\nrefund_no="id"\norder_no="no"\n'
+    refund += 'kind={value="refund_only"}\nstate={value="requested"}\n'
+    catalog = loaded(
+        {
+            "channels/shop/order.toml": usual_head + TABLE,
+            "channels/shop/refund.toml": refund,
+            "channels/shop/b.toml": 'extends = "shop/order"\n[order]\nbuyer_note = "b"\n',
+            "channels/shop/c-order.toml": 'extends = "shop/order"\n[order]\nbuyer_note = "c"\n',
+            "channels/shop/c-refund.toml": 'extends = "shop/refund"\n[refund]\nreason = "c"\n',
+        }
+    )
+    assert catalog.channel("shop", "refund", "b").version.startswith("shop/refund@")
+    assert catalog.channel("shop", "refund", "c").version.startswith("shop/c-refund@")
+    assert catalog.channel("shop", "order", "c").version.startswith("shop/c-order@")
+    record = {"id": 5, "no": 7, "t": 1717214400}
+    result = catalog.channel("shop", "refund").translate(record, tenant="t", shop="s", channel="shop", now=None)
+    assert (result.key, result.subject, result.document.refund_no) == ("5", "7", "5")
+
+
+def test_a_folder_of_its_own_for_one_shop(loaded, usual_head):
+    catalog = loaded(
+        {
+            "channels/generic/order.toml": usual_head + TABLE,
+            "channels/my-site/order.toml": 'extends = "generic/order"\n[order]\nbuyer_note = "b"\n',
+        }
+    )
+    assert order(catalog, {"b": "x"}, "my-site", code="generic").mapping_version.startswith("my-site/order@")
+    assert order(catalog, {"b": "x"}, code="generic").document.buyer_note is None
+
+
+def test_what_is_not_there_is_told_with_the_nearest(loaded, usual_head):
+    catalog = loaded(
+        {
+            "channels/shop/order.toml": usual_head + TABLE,
+            "channels/shop/outlet.toml": 'extends = "shop/order"\n',
+        }
+    )
+    for arguments, told in (
+        (("shop", "refund"), "no mapping for 'refund' in|no mapping for 'refund'; there are: order"),
+        (("shopp", "order"), "mappings/channels/shopp: no mapping for 'order'; there are: none"),
+        (("shop", "order", "outlat"), "no mapping 'shop/outlat', did you mean shop/outlet"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            catalog.channel(*arguments)
+    with pytest.raises(ConfigError, match="no destination mapping 'erp/order'; there are: none"):
+        catalog.destination("erp")
+
+
+def test_shared_tables_and_a_file_s_own(loaded, usual_head):
+    catalog = loaded(
+        {
+            "tables/state.toml": 'OPEN = "open"\n',
+            "channels/shop/order.toml": usual_head,
+            "channels/other/order.toml": usual_head + '[tables.state]\nOPEN = "completed"\n',
+        }
+    )
+    assert order(catalog, {}).document.state == "open"
+    assert order(catalog, {}, code="other").document.state == "completed"
+    hint = order(catalog, {"status": "X"}).problems[0].hint
+    assert "mappings/tables/state.toml" in hint
+
+
+def test_versions_are_hashes_of_what_a_file_means(loaded, usual_head):
+    def version(**changes):
+        files = {
+            "tables/state.toml": 'OPEN = "open"\n',
+            "tables/unused.toml": 'A = "b"\n',
+            "channels/shop/order.toml": usual_head,
+            "channels/shop/b.toml": 'extends = "shop/order"\n[order]\nbuyer_note = "b"\n',
+        }
+        catalog = loaded({**files, **{name.replace("__", "/") + ".toml": text for name, text in changes.items()}})
+        return catalog.channel("shop", "order").version, catalog.channel("shop", "order", "b").version
+
+    first = version()
+    assert first[0].startswith("shop/order@")
+    assert len(first[0]) == len("shop/order@") + 8
+    assert version() == first
+    assert version(channels__shop__order="# a note\n" + usual_head.replace("\n\n", "\n# another\n\n")) == first
+    assert version(tables__unused='A = "c"\n') == first
+    words = version(tables__state='OPEN = "open"\nSHUT = "completed"\n')
+    assert words[0] != first[0]
+    assert words[1] != first[1]  # the parent's table counts
+    rows = version(channels__shop__order=usual_head + 'display_no = "x"\n')
+    assert rows[0] != first[0]
+    assert rows[1] != first[1]
+    over = version(channels__shop__b='extends = "shop/order"\n[order]\nbuyer_note = "c"\n')
+    assert over[0] == first[0]
+    assert over[1] != first[1]
+
+
+def test_several_files_of_one_kind_share_the_records(loaded, usual_head):
+    graph = usual_head.replace('key = "no"', 'key = "no"\naccepts = "gid"').replace(
+        'order_no = "no"', 'order_no = "gid"'
+    )
+    catalog = loaded(
+        {
+            "channels/shop/order.toml": usual_head + TABLE,
+            "channels/shop/order-graph.toml": graph + TABLE,
+            "channels/shop/zz.toml": 'extends = "shop/order"\naccepts = "zz"\n[order]\nbuyer_note = "zz"\n',
+        }
+    )
+    assert order(catalog, {}).document.order_no == "1"
+    assert order(catalog, {"gid": "g"}).document.order_no == "g"
+    assert order(catalog, {"gid": "g"}).mapping_version.startswith("shop/order-graph@")
+    assert order(catalog, {"zz": "note"}).document.buyer_note == "note"
+    assert catalog.channel("shop", "order").version.count("@") == 3
+
+
+def test_a_record_that_no_file_accepts(loaded, usual_head):
+    text = usual_head.replace('key = "no"', 'key = "no"\naccepts = "contains(shape, \'new\')"') + TABLE
+    catalog = loaded({"channels/shop/order.toml": text})
+    for record in ({}, {"shape": "old"}, {"shape": 5}):
+        result = order(catalog, record)
+        assert [(p.code, p.path) for p in result.problems] == [("mapping.no_branch", "contains(shape, 'new')")]
+        assert result.key == "1"
+
+
+def test_a_file_is_one_mapping_by_name(loaded, usual_head):
+    catalog = loaded({"channels/shop/order.toml": usual_head + TABLE})
+    assert catalog.names() == ["channels/shop/order"]
+    mapping = catalog.mapping("channels/shop/order")
+    assert (mapping.kind, mapping.file) == ("order", "mappings/channels/shop/order.toml")
+    assert run_cases(catalog) == []
+
+
+def test_what_is_one_row():
+    assert [is_row(v) for v in ("x", 5, {"path": "x"}, {"value": 1}, {"when": [{"if": "a", "path": "b"}]})] == [
+        True
+    ] * 5
+    assert [is_row(v) for v in ({}, {"paid": "x"}, {"when": [{"set": {}}]}, {"fields": {"path": "x"}}, [])] == [
+        False
+    ] * 5
