@@ -21,6 +21,7 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    tuple_,
     update,
 )
 
@@ -64,6 +65,7 @@ letters = Table(
     Index("dead_letters_alive", "about", unique=True, sqlite_where=text(_ALIVE), postgresql_where=text(_ALIVE)),
     Index("dead_letters_by_group", "state", "fingerprint", "id"),
     Index("dead_letters_by_subject", "subject"),
+    Index("dead_letters_by_key", "key", "kind", "shop", sqlite_where=text(_ALIVE), postgresql_where=text(_ALIVE)),
 )
 
 notes = Table(
@@ -110,38 +112,28 @@ def close(
 
 
 def supersede(
-    connection: Connection, documents: Iterable[tuple[str, str, str, str]], message_id: int, now: float
-) -> list[int]:
-    """A document went through: close what died of it before. Gives (shop, kind, key, revision) rows' message ids.
+    connection: Connection, documents: Sequence[tuple[int, tuple[str, str, str, str]]], now: float
+) -> list[tuple[int, int]]:
+    """Documents went through: close what died of them before.
 
-    Only letters of steps up to `route` and of messages older than message_id, with a revision no newer.
+    Takes (message id, (shop, kind, key, revision)) of each; gives (message id of the dead, of the one that beat it).
+    Only letters of steps up to `route`, of older messages, and with a revision no newer.
     """
-    closed: list[int] = []
-    for shop, kind, key, revision in documents:
-        condition = and_(
-            letters.c.shop == shop,
-            letters.c.kind == kind,
-            letters.c.key == key,
-            letters.c.delivery_id.is_(None),
-            letters.c.message_id < message_id,
-            letters.c.revision <= revision,
-            _alive,
-        )
-        rows = connection.execute(select(letters.c.id, letters.c.message_id).where(condition)).all()
-        if rows:
-            connection.execute(
-                update(letters)
-                .where(letters.c.id.in_([r.id for r in rows]))
-                .values(
-                    state=State.SUPERSEDED,
-                    closed_at=now,
-                    updated_at=now,
-                    closed_by="hub",
-                    closed_why=f"a newer revision went through (message {message_id})",
-                )
-            )
-            closed += [r.message_id for r in rows]
-    return closed
+    keys = {document[:3] for _, document in documents}
+    same = tuple_(letters.c.shop, letters.c.kind, letters.c.key).in_(list(keys))
+    columns = (letters.c.id, letters.c.shop, letters.c.kind, letters.c.key, letters.c.revision, letters.c.message_id)
+    alive = connection.execute(select(*columns).where(same, letters.c.delivery_id.is_(None), _alive)).all()
+    beaten: list[tuple[int, int]] = []
+    for row in alive:
+        place = (row.shop, row.kind, row.key)
+        newer = [m for m, d in documents if d[:3] == place and m > row.message_id and d[3] >= row.revision]
+        if not newer:
+            continue
+        beaten.append((row.message_id, newer[-1]))
+        why = f"a newer revision went through (message {newer[-1]})"
+        ending = {"state": State.SUPERSEDED, "closed_at": now, "updated_at": now, "closed_by": "hub", "closed_why": why}
+        connection.execute(update(letters).where(letters.c.id == row.id).values(**ending))
+    return beaten
 
 
 def find(

@@ -52,7 +52,7 @@ class Flow:
         self.arrived = asyncio.Event()
         self._listeners: list[asyncio.Event] = []
         self._intake = Gatherer(self._accept, config.hub.batch, config.hub.group_commit)
-        self._outcomes = Gatherer(self._record, config.hub.batch, 0.0)
+        self._outcomes = Gatherer(self._record, config.hub.batch, config.hub.group_commit)
         self._mapper = ThreadPoolExecutor(1, "hub-map")
 
     def listen(self, wake: asyncio.Event) -> None:

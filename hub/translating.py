@@ -114,9 +114,9 @@ def settle(
     shelf.put(connection, result.dead, now)
     shelf.close(connection, (f"delivery/{i}" for i in replaced), State.SUPERSEDED, now, why="replaced by a newer one")
     shelf.close(connection, result.alive, State.RESOLVED, now, why="replayed")
-    for message_id, document in result.through:
-        beaten = shelf.supersede(connection, [document], message_id, now)
-        inbox.end(connection, beaten, f"superseded by message {message_id}", now)
+    if result.through:
+        for dead, newer in shelf.supersede(connection, result.through, now):
+            inbox.end(connection, [dead], f"superseded by message {newer}", now)
     inbox.link(connection, {message_id: ids[i] for message_id, i in result.links})
     state.count(connection, result.counts)
     return {"translated": len(result.through), "dead": len(result.dead)}

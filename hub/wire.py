@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from adapters.port import Talk
 from canonical.errors import InDoubt, Refused, Unavailable
@@ -82,17 +82,8 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
     limits = httpx.Timeout(timeout, connect=min(timeout, 5.0))
     request.extensions = {**request.extensions, "timeout": limits.as_dict()}
     started = time.perf_counter()
-    response = None
     try:
-        # A connection that was never made carried nothing: trying once more at once cannot do anything twice.
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(httpx.ConnectError),
-            stop=stop_after_attempt(2),
-            wait=wait_fixed(0.05),
-            reraise=True,
-        ):
-            with attempt:
-                response = await http.send(request)
+        response = await _send(http, request)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         _keep(log, request, None, started, type(error).__name__)
         raise Unavailable(
@@ -104,12 +95,19 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
         log.sent = True
         _keep(log, request, None, started, type(error).__name__)
         raise InDoubt(f"the answer of {_host(request)} was lost: {_plain(error)}") from error
-    assert response is not None  # noqa: S101  # reraise=True leaves no other way out of the loop
     log.sent = True
     if len(response.content) > ANSWER_LIMIT:
         raise Refused("the answer is larger than 20 MiB", code="delivery.answer_too_large")
     _keep(log, request, response.status_code, started, _readable(response))
     return response
+
+
+@retry(
+    retry=retry_if_exception_type(httpx.ConnectError), stop=stop_after_attempt(2), wait=wait_fixed(0.05), reraise=True
+)
+async def _send(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """A connection that was never made carried nothing: trying once more at once cannot do anything twice."""
+    return await http.send(request)
 
 
 def mask_text(text: str) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 from xml.parsers.expat import ExpatError
 
 import httpx
@@ -86,7 +86,7 @@ class Taobao:
 
     def verify(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> None:
         """TOP's SPI: `sign` over the query (of the pseudo header `:path`), listed headers, and the body."""
-        params = dict(parse_qsl(urlsplit(headers.get(":path", "")).query, keep_blank_values=True))
+        params = dict(parse_qsl(headers.get(":path", "").partition("?")[2], keep_blank_values=True))
         given = params.pop("sign", "") or headers.get("sign", "")
         listed = [name.strip() for name in headers.get("top-sign-list", "").split(",") if name.strip()]
         params |= {name: headers.get(name.lower(), "") for name in listed}

@@ -1,0 +1,1 @@
+"""Mappings: data files that turn platforms' records into canonical documents, and those into destinations' bodies."""

@@ -1,10 +1,12 @@
-"""Whether a destination's mapping carries the whole document: what it neither reads nor drops is lost in silence."""
+"""What a destination's mapping reads of the document: what it neither reads nor drops would be lost in silence, and
+rows that read personal data must not show it in their problems."""
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from canonical.personal import personal_paths
 from hub.mapping.expression import Expression
 from hub.mapping.grammar import Grammar
 from hub.mapping.rows import MappingFile, Object, Row, Switch, Value
@@ -19,6 +21,7 @@ DEEP = ("totals", "receiver", "buyer", "lines")
 class Reads:
     """The paths that the expressions of a mapping read, each with everything below it."""
 
+    personal: frozenset[Path] = frozenset()
     whole: set[Path] = field(default_factory=set)
 
     def has(self, path: Path) -> bool:
@@ -28,7 +31,7 @@ class Reads:
 
 def uncarried(mapping: MappingFile, known: Mapping[str, Field], grammar: Grammar) -> None:
     """Note every canonical field that the mapping neither reads nor drops, and drops that name no field."""
-    reads = Reads()
+    reads = Reads(frozenset(tuple(p.replace("[]", "").split(".")) for p in personal_paths(mapping.kind)))
     _row(mapping.body, [()], reads)
     for extra in (mapping.key, mapping.subject, mapping.accepts, *(c for c, _ in mapping.ignore)):
         _expression(extra, (), reads)
@@ -88,11 +91,16 @@ def _object(row: Object, scopes: list[Path | None], reads: Reads) -> None:
 
 
 def _value(row: Value, scopes: list[Path | None], reads: Reads) -> None:
+    own = Reads()
     here = _scope(row.source, scopes)
     if row.each is not None:
-        here = _expression(row.each, here, reads, looped=True)
+        here = _expression(row.each, here, own, looped=True)
     for expression in (row.path, row.where, row.times, row.divide, *row.plus, *row.minus):
-        _expression(expression, here, reads)
+        _expression(expression, here, own)
+    reads.whole |= own.whole
+    # what an expression made up may hold anything
+    if here is None or any(own.has(path) for path in reads.personal):
+        row.target = replace(row.target, personal=True)
 
 
 def _scope(source: str, scopes: list[Path | None]) -> Path | None:

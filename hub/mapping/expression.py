@@ -114,7 +114,9 @@ def complaint(text: str, error: JMESPathError) -> str:
     elif error.token_type in (None, "EOF"):
         what, at = "the expression ends too early", len(text)
     else:
-        what = f"{error.msg.rstrip('.')}: {str(error.token_value)!r} is not expected here"
+        # the parser's own words name token types: only those about functions help a person
+        about = error.msg.rstrip(".") + ": " if "function name" in error.msg else ""
+        what = f"{about}{str(error.token_value)!r} is not expected here"
     before = text[:at].splitlines() or [""]
     line = text.splitlines()[len(before) - 1] if text.splitlines() else text
     return f"{what}\n    {line}\n    {' ' * len(before[-1])}^"

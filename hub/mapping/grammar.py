@@ -133,11 +133,12 @@ class Grammar:
         """An object: its rows and its branches."""
         branches = self._branches(table)
         otherwise = any(condition is None for condition, _ in branches)
-        result = Object(label, place, self._rows(table, label, target, complete=not otherwise), target=target)
+        fields = _fields(table)
+        result = Object(label, place, self._rows(fields, label, target, complete=not otherwise), target=target)
         result.source = self._source(table)
         result.condition = self.at(table, "if") if "each" not in table else None
         for condition, rows in branches:
-            whole = merge(_fields(table), rows, is_row)
+            whole = merge(fields, rows, is_row)
             result.variants.append((condition, self._rows(whole, label, target, complete=True)))
         return result
 
@@ -155,9 +156,8 @@ class Grammar:
             branches.append((self.at(branch, "if"), branch["set"]))
         return branches
 
-    def _rows(self, table: Table, label: str, target: Field, *, complete: bool) -> list[tuple[str, Row]]:
+    def _rows(self, fields: Table, label: str, target: Field, *, complete: bool) -> list[tuple[str, Row]]:
         known = fields_in(target)
-        fields = _fields(table)
         rows: list[tuple[str, Row]] = []
         for key, value in fields.items():
             inner = FREE if known is None else known.get(key)
@@ -173,7 +173,7 @@ class Grammar:
             for name, inner in known.items():
                 own = label == self.hub_section and name in self.supplied
                 if inner.required and not inner.computed and not own and name not in fields:
-                    self.say(table.place, f"{label}.{name} must be mapped")
+                    self.say(fields.place, f"{label}.{name} must be mapped")
         return rows
 
     def _listing(self, parts: list[Any], label: str, place: Place, target: Field) -> Listing | None:

@@ -9,8 +9,9 @@ from hub.reference.errors import CHECKS
 from hub.reference.markdown import code, escaped, prose, table
 from hub.reference.markdown import page as whole
 
-_INTRO = """What every channel's records become, and what every destination gets, unless a mapping of its own says
-otherwise. The models are in `canonical/`; these tables are made from them, as are the JSON Schemas beside them.
+_INTRO = """\
+What every channel's records become, and what every destination gets, unless a mapping of its own says otherwise.
+The models are in `canonical/`; these tables are made from them, as are the JSON Schemas beside them.
 
 - Names are in snake_case. Numbers of orders, lines and articles are text always: many exceed 2^53.
 - **money** is a decimal text in the currency's main unit with at most its minor digits: `"59.90"`.
@@ -20,11 +21,12 @@ otherwise. The models are in `canonical/`; these tables are made from them, as a
 - *computed* fields are the hub's own: a mapping cannot set them.
 - Within a major version (`order/1`) fields may be added, never removed, renamed, narrowed or made required."""
 
-_IDENTITY = """- The key of a document is tenant, kind, shop and its own number; of stock it is tenant, warehouse and SKU.
+_IDENTITY = """\
+- The key of a document is tenant, kind, shop and its own number; of stock it is tenant, warehouse and SKU.
 - The newer `revision` wins. Of two messages with the same revision the later one is taken if its content differs,
   unless it would step back from a final state; an older one is *stale* and changes nothing.
-- Content is the document without `revision` and without what lies under the name `volatile` in `extra`. A message that
-  changes no content is remembered and not delivered again.
+- Content is the document without `revision` and without what lies under the name `volatile` in `extra`. A message
+  that changes no content is remembered and not delivered again.
 - A later message without an address does not erase the address that an earlier one brought."""
 
 
@@ -44,9 +46,10 @@ def page() -> str:
     return whole("Canonical documents", *parts, "## Identity, revision, content", _IDENTITY)
 
 
-_CHECKS = """Rules across the fields of a document. All findings are reported at once. A rule that needs what the
-platform does not say (`null`) finds nothing, and rules about money are left out for orders that were closed without
-being paid: platforms blank their figures. What to do about each: [errors.md](errors.md)."""
+_CHECKS = """\
+Rules across the fields of a document. All findings are reported at once. A rule that needs what the platform does
+not say (`null`) finds nothing, and rules about money are left out for orders that were closed without being paid:
+platforms blank their figures. What to do about each: [errors.md](errors.md)."""
 
 
 def _fields(root: Mapping[str, Any], node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:

@@ -19,9 +19,10 @@ from hub.reference.markdown import code, escaped, prose, table
 from hub.reference.markdown import page as whole
 from hub.reference.settings import settings_table
 
-_MAPPINGS = """The mappings that come with the hub. A shop changes single rows of them with a mapping of its own
-(`extends`), see [mapping.md](../mapping.md). How to read the tables: an expression is read on the record, inside of a
-list on its item."""
+_MAPPINGS = """\
+The mappings that come with the hub. A shop changes single rows of them with a mapping of its own (`extends`), see
+[mapping.md](../mapping.md). How to read the tables: an expression is read on the record, inside of a list on its
+item."""
 
 
 def shipped(root: Path) -> Catalog:

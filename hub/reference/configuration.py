@@ -4,20 +4,22 @@ from typing import Any
 
 import adapters
 from hub.config import Config, DestinationSection, HubSection, Route, Shop
-from hub.reference.markdown import code, page as whole, prose
+from hub.reference.markdown import code, prose
+from hub.reference.markdown import page as whole
 from hub.reference.settings import settings_table
 
-_INTRO = """`hub init` writes a commented `hub.toml`; `hub check` tells everything that is wrong with one, and the hub
-does not start before it is right. Unknown keys are refused, with the nearest known one.
+_INTRO = """\
+`hub init` writes a commented `hub.toml`; `hub check` tells everything that is wrong with one, and the hub does not
+start before it is right. Unknown keys are refused, with the nearest known one.
 
 - A **duration** is written with its unit: `"500ms"`, `"30s"`, `"10m"`, `"24h"`, `"7d"`.
 - A **rate** is a number of things per time: `"50/s"`, `"600/m"`, `"1000/h"`.
 - A **size** is written as `"512KiB"`, `"10MiB"`, `"1GB"`.
-- Any text may be `"env:NAME"`, which is the environment variable NAME, or `"file:PATH"`, which is the content of that
-  file (relative to `hub.toml`) without the space around it. Secrets belong there and nowhere else.
-- A **table** may be written inline, `pull = { every = "30s" }`, or as a section, `[shops.NAME.pull]`. A dot in a key of
-  this page stands for the table around it; `order|refund` stands for one of these words. A key that is required inside
-  of an optional table is required where that table is there."""
+- Any text may be `"env:NAME"`, which is the environment variable NAME, or `"file:PATH"`, which is the content of
+  that file (relative to `hub.toml`) without the space around it. Secrets belong there and nowhere else.
+- A **table** may be written inline, `pull = { every = "30s" }`, or as a section, `[shops.NAME.pull]`. A dot in a
+  key of this page stands for the table around it; `order|refund` stands for one of these words. A key that is
+  required inside of an optional table is required where that table is there."""
 
 _SECTIONS: tuple[tuple[str, str, type[Any]], ...] = (
     ("[hub]", "One table for the whole deployment.", HubSection),

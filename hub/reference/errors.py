@@ -69,20 +69,24 @@ PROBLEMS: dict[str, tuple[str, str]] = {
 }
 """Problems that a mapping reports: code -> meaning, what to do. A test holds this against the code."""
 
-_INTRO = """Each error answers one question: will trying again help? Where it will, the hub does so by itself. Where it
-will not, the message or delivery becomes a dead letter with the error's code as its cause, and
-[handle-dead-letters](../how-to/handle-dead-letters.md) goes on from there. `hub dlq groups` and `hub dlq show` print the
-advice of this page with the particulars of the case."""
+_INTRO = """\
+Each error answers one question: will trying again help? Where it will, the hub does so by itself. Where it will
+not, the message or delivery becomes a dead letter with the error's code as its cause, and
+[handle-dead-letters](../how-to/handle-dead-letters.md) goes on from there. `hub dlq groups` and `hub dlq show`
+print the advice of this page with the particulars of the case."""
 
-_EXACT = """Some places name their error more exactly than its class does. They behave as their class: what it says about
-trying again holds for them too. `...` stands for what differs from case to case."""
+_EXACT = """\
+Some places name their error more exactly than its class does. They behave as their class: what it says about trying
+again holds for them too. `...` stands for what differs from case to case."""
 
-_PROBLEMS = """A record that a mapping cannot translate comes back with all its problems at once; the first one's code is
-the letter's cause. Each names the rule (file and field), the expression, what was found (personal data masked), what
+_PROBLEMS = """\
+A record that a mapping cannot translate comes back with all its problems at once; the first one's code is the
+letter's cause. Each names the rule (file and field), the expression, what was found (personal data masked), what
 was expected, and the line of the mapping to look at."""
 
-_CONFIG = """A misconfiguration is nobody's message's fault: `hub check` lists all of it, and no command works on a
-configuration with a finding. Exit code 3."""
+_CONFIG = """\
+A misconfiguration is nobody's message's fault: `hub check` lists all of it, and no command works on a configuration
+with a finding. Exit code 3."""
 
 _CODE = re.compile(r"[a-z]+(\.[a-z_]+)+")
 

@@ -26,43 +26,52 @@ CONVERSIONS: tuple[tuple[str, str, Callable[..., Any], Callable[..., Any] | None
 )
 """Each word of `as`: the keys that go with it, its function from the wire, and its own to the wire where it differs."""
 
-_INTRO = """A mapping is one TOML file: `mappings/channels/<code>/<name>.toml` turns a platform's record into a canonical
+_INTRO = """\
+A mapping is one TOML file: `mappings/channels/<code>/<name>.toml` turns a platform's record into a canonical
 document, `mappings/destinations/<code>/<name>.toml` a canonical document into a destination's body. The values are
-[JMESPath](https://jmespath.org/specification.html) expressions, complete and without additions; what JMESPath cannot do
-is done by the row around it. All problems of all files are reported at once when they are loaded, with file, line and
-key; nothing starts on a broken mapping. [write-a-mapping](../how-to/write-a-mapping.md) shows how to make one.
+[JMESPath](https://jmespath.org/specification.html) expressions, complete and without additions; what JMESPath
+cannot do is done by the row around it. All problems of all files are reported at once when they are loaded, with
+file, line and key; nothing starts on a broken mapping. [write-a-mapping](../how-to/write-a-mapping.md) shows how to
+make one.
 
-What is *true* in a condition is JMESPath's: `false`, `null` and everything empty (`''`, `[]`, `{}`) are false, all else
-is true, `0` too."""
+What is *true* in a condition is JMESPath's: `false`, `null` and everything empty (`''`, `[]`, `{}`) are false, all
+else is true, `0` too."""
 
-_ROWS = """A row says where one field of the document comes from. `"expr"` is short for `{ path = "expr" }`; a constant is
-`{ value = ... }`. Dotted keys and nested tables make nested objects. Without `as`, a channel's row follows the type of
+_ROWS = """\
+A row says where one field of the document comes from. `"expr"` is short for `{ path = "expr" }`; a constant is `{
+value = ... }`. Dotted keys and nested tables make nested objects. Without `as`, a channel's row follows the type of
 the canonical field; a destination's row passes the value on as it is."""
 
-_OBJECTS = """A table without `path`, `value` or branches of rows is an object. One whose values are all null is null
-itself. With `each` it is a list; `[[order.holds]]`, an array of tables, is a list made of parts that are joined in
-order, each one object (with `if`) or several (with `each`).
+_OBJECTS = """\
+A table without `path`, `value` or branches of rows is an object. One whose values are all null is null itself. With
+`each` it is a list; `[[order.holds]]`, an array of tables, is a list made of parts that are joined in order, each
+one object (with `if`) or several (with `each`).
 
-`[[order.when]]` with `if` and `set` gives branches of a whole object: the first whose condition is true replaces the
-rows that it names, one without `if` is the else."""
+`[[order.when]]` with `if` and `set` gives branches of a whole object: the first whose condition is true replaces
+the rows that it names, one without `if` is the else."""
 
-_WHERE_READ = """Expressions are read on the record; inside of a list, on the item. `from` says otherwise: `root` is the
-whole record, `parent` the item one loop up, `document` the canonical document as made so far (such rows run last, in the
+_WHERE_READ = """\
+Expressions are read on the record; inside of a list, on the item. `from` says otherwise: `root` is the whole
+record, `parent` the item one loop up, `document` the canonical document as made so far (such rows run last, in the
 order of the file)."""
 
-_ORDER = """`value = path * times / divide + plus - minus`; null operands of `plus` and `minus` count as 0, a null `path`
-gives null. With `each`, the row is computed for every item and summed, or gathered with `collect = true`. A value is
-read, compared with `absent`, looked up in its `table`, converted by `as`, and replaced by `default` only where it is
-null."""
+_ORDER = """\
+`value = path * times / divide + plus - minus`; null operands of `plus` and `minus` count as 0, a null `path` gives
+null. With `each`, the row is computed for every item and summed, or gathered with `collect = true`. A value is
+read, compared with `absent`, looked up in its `table`, converted by `as`, and replaced by `default` only where it
+is null."""
 
-_UNITS = """Units of money are the digits by which they are smaller than the currency's main unit; `minor` is the
-currency's own (100 JPY are 100 yen, 100 CNY are 100 fen)."""
+_UNITS = """\
+Units of money are the digits by which they are smaller than the currency's main unit; `minor` is the currency's own
+(100 JPY are 100 yen, 100 CNY are 100 fen)."""
 
-_OVERLAY = """`extends = "CODE/order"` lays a file on another: tables are merged row by row, rows and lists are replaced.
-A shop uses it by `mapping = "NAME"` in `hub.toml`, where NAME is a file beside the one that it extends."""
+_OVERLAY = """\
+`extends = "CODE/order"` lays a file on another: tables are merged row by row, rows and lists are replaced. A shop
+uses it by `mapping = "NAME"` in `hub.toml`, where NAME is a file beside the one that it extends."""
 
-_DESTINATIONS = """A destination's mapping must read every field of the canonical document, or name it in `drops`: what it
-neither carries nor drops is a problem at load. For `totals`, `receiver`, `buyer` and `lines` that holds for each field
+_DESTINATIONS = """\
+A destination's mapping must read every field of the canonical document, or name it in `drops`: what it neither
+carries nor drops is a problem at load. For `totals`, `receiver`, `buyer` and `lines` that holds for each field
 inside, unless the whole is read or dropped. Nulls are left out of the body."""
 
 
@@ -104,9 +113,10 @@ def page() -> str:
     )
 
 
-_TABLES = """`[tables.NAME]` holds `word = "canonical word"`; a table that several mappings share is a file of its own,
-`mappings/tables/NAME.toml`. A word that is in no row is the problem `mapping.unknown_word`; there is no row for "all
-others"."""
+_TABLES = """\
+`[tables.NAME]` holds `word = "canonical word"`; a table that several mappings share is a file of its own,
+`mappings/tables/NAME.toml`. A word that is in no row is the problem `mapping.unknown_word`; there is no row for
+"all others"."""
 
 
 def _conversions() -> Iterator[str]:
@@ -126,8 +136,8 @@ def _conversions() -> Iterator[str]:
 
 def _cases() -> Iterator[str]:
     yield (
-        "Cases lie beside the mappings, in `cases/<name>.json`, and `hub mapping test` runs them. A case holds a record, "
-        "and what must become of it:"
+        "Cases lie beside the mappings, in `cases/<name>.json`, and `hub mapping test` runs them. "
+        "A case holds a record, and what must become of it:"
     )
     text = inspect.getdoc(cases) or ""
     for block in text.split("\n\n")[1:3]:

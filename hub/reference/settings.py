@@ -9,13 +9,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from hub.config import Duration, Rate, Size
+from hub import config
 from hub.reference.markdown import code, escaped, table
 
 _MEASURES = {
-    id(Duration.__metadata__[0]): "duration",
-    id(Rate.__metadata__[0]): "rate",
-    id(Size.__metadata__[0]): "size",
+    id(get_args(annotated)[1]): word
+    for annotated, word in ((config.Duration, "duration"), (config.Rate, "rate"), (config.Size, "size"))
 }
 _WORDS: dict[Any, str] = {
     str: "text",

@@ -138,9 +138,10 @@ def _unknown_word(book: Book, label: str) -> Story:
 
 
 def _bad_totals(book: Book, label: str) -> Story:
-    """The seller's price is not the total less the discount, and the lines say a third figure."""
+    """The order says ten yuan more of goods than its lines."""
     deal = Deal(book, book.basket(2, off=True))
-    more: dict[str, Any] = {"orderTotalPrice": yuan(deal.basket.goods + 1000), "orderPayment": yuan(deal.payment + 500)}
+    goods, off = deal.basket.goods + 1000, deal.basket.discount
+    more: dict[str, Any] = {"orderTotalPrice": yuan(goods), "orderSellerPrice": yuan(goods - off)}
     return deal.story(label, deal.seen(TO_SHIP, **more), dead="check.totals")
 
 

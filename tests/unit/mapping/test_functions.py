@@ -2,13 +2,12 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canonical.money import MINOR_DIGITS
+from canonical.money import MINOR_DIGITS, minor_unit
 from hub.mapping.functions import (
     UNITS,
     Unfit,
@@ -47,11 +46,12 @@ CONVERSIONS = [
 
 @given(st.sampled_from(CONVERSIONS), ANYTHING.filter(lambda v: v is not None))
 def test_a_conversion_gives_a_value_or_says_unfit(convert, value):
+    said = ""
     try:
         convert(value)
     except Unfit as unfit:
-        assert unfit.expected
-        assert unfit.code in ("mapping.wrong_type", "mapping.bad_money", "mapping.bad_time")
+        said = unfit.code if unfit.expected else "nothing expected"
+    assert said in ("", "mapping.wrong_type", "mapping.bad_money", "mapping.bad_time")
 
 
 @given(st.integers(-(10**15), 10**15), st.sampled_from(sorted(MINOR_DIGITS)))
@@ -59,7 +59,8 @@ def test_money_survives_every_way_in_and_out(minor, currency):
     amount = Decimal(minor).scaleb(-MINOR_DIGITS[currency])
     for found in (to_money(f"{amount:f}", currency), to_money(minor, currency, "minor"), to_money(amount, currency)):
         assert found == amount
-        assert -found.as_tuple().exponent == MINOR_DIGITS[currency]
+        assert found is not None
+        assert found.same_quantum(minor_unit(currency))
     assert money_out(f"{amount:f}", currency, "minor") == minor
     assert Decimal(str(money_out(f"{amount:f}", currency))) == amount
 
@@ -166,7 +167,7 @@ INSTANT = datetime(2024, 6, 1, 4, tzinfo=UTC)
 )  # fmt: skip
 def test_one_instant_in_every_form(value):
     assert to_time(value, "Asia/Shanghai") == INSTANT
-    assert to_time(value, "Asia/Shanghai").tzinfo is UTC
+    assert str(to_time(value, "Asia/Shanghai")).endswith("+00:00")
 
 
 def test_a_day_alone_begins_in_its_zone():
@@ -199,13 +200,13 @@ def test_what_is_no_time(value, code):
     assert caught.value.code == code
 
 
-@given(st.datetimes(datetime(1970, 4, 27), datetime(2200, 1, 1)), st.sampled_from(["UTC", "Asia/Shanghai"]))
-def test_times_come_back_as_they_went_out(moment, zone):
-    instant = moment.replace(microsecond=0, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+@given(st.integers(10**9, 7 * 10**9), st.sampled_from(["UTC", "Asia/Shanghai"]))
+def test_times_come_back_as_they_went_out(seconds, zone):
+    instant = datetime.fromtimestamp(seconds, UTC)
     iso = instant.isoformat().replace("+00:00", "Z")
     assert to_time(time_out(iso, "%Y-%m-%d %H:%M:%S", zone), zone) == instant
     assert to_time(time_out(iso, "", zone)) == instant
-    assert time_out(iso, "epoch_s") == int(instant.timestamp())
+    assert time_out(iso, "epoch_s") == seconds
 
 
 def test_times_go_out_in_their_zone():

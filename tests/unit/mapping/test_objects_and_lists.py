@@ -106,13 +106,25 @@ def test_an_object_with_a_condition(document):
 
 
 def test_an_object_read_elsewhere(document):
-    rows = '[order.lines]\neach = "items"\nline_no = "id"\nquantity = { value = 1 }\nextra.at = { from = "root", no = "no" }'
+    rows = '[order.lines]\neach = "items"\nline_no = "id"\nquantity = "id"\nextra.at = { from = "root", no = "no" }'
     assert document(rows, {"items": [{"id": 1}]}).lines[0].extra == {"at": {"no": 9007199254740993}}
 
 
 def test_names_that_the_grammar_uses_go_under_fields(document):
     rows = '[order.extra.fields]\npath = "p"\nvalue = { value = 1 }\nwhen = { fields = { each = "p" } }\n'
     assert document(rows, {"p": "x"}).extra == {"path": "x", "value": 1, "when": {"each": "x"}}
+
+
+def test_branches_of_an_object_with_names_under_fields(document):
+    rows = """
+    [order.extra]
+    fields = { from = "p", value = "q" }
+    [[order.extra.when]]
+    if = "on"
+    set = { value = { value = "branch" } }
+    """
+    assert document(rows, {"p": 1, "q": 2}).extra == {"from": 1, "value": 2}
+    assert document(rows, {"p": 1, "q": 2, "on": True}).extra == {"from": 1, "value": "branch"}
 
 
 def test_branches_of_the_document(document):

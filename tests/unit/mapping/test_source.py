@@ -95,7 +95,7 @@ def test_what_is_not_toml_is_told_with_its_line(text, told):
 
 def test_a_file_that_is_not_text_is_told(tmp_path):
     (tmp_path / "o.toml").write_bytes(b"a = '\xff'")
-    with pytest.raises(Unreadable, match="o.toml:1: cannot be read"):
+    with pytest.raises(Unreadable, match=r"o\.toml:1: cannot be read"):
         read(tmp_path / "o.toml", "o.toml")
     with pytest.raises(Unreadable, match="cannot be read"):
         read(tmp_path / "none.toml", "none.toml")

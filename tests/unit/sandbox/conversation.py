@@ -1,4 +1,4 @@
-"""What the sandbox's tests share: a clock of their own, a shelf full of records, and talks run against it in process."""
+"""What the sandbox's tests share: a clock of their own, a shelf full of records, talks run against it in process."""
 
 import json
 import random

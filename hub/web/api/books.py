@@ -1,0 +1,42 @@
+"""Balance, audit log, and requests whose sender was not proven."""
+
+from fastapi import APIRouter, Request, Response
+
+from hub import desk
+from hub.store import state
+from hub.web import models
+from hub.web.auth import Support, Viewer
+from hub.web.parts import After, Limit, Shop, TheHub, cursor, page
+
+router = APIRouter(tags=["books"])
+
+
+@router.get("/balance", summary="Balance the books")
+async def balance(hub: TheHub, _: Viewer) -> models.Balances:
+    """Per channel and destination: accepted = delivered + waiting + held + ignored + dead. Role: viewer."""
+    rows = await hub.store.read(desk.balance, list(hub.targets))
+    return models.Balances.model_validate({"items": rows})
+
+
+@router.get("/audit", summary="Read the audit log")
+async def audit(
+    request: Request, response: Response, hub: TheHub, _: Support, after: After = None, limit: Limit = 50
+) -> models.Page[models.Act]:
+    """Who did what and when, the hub's own turns (breakers, pauses) included, newest first. Role: support."""
+    rows = await hub.store.read(state.audit_log, before=cursor(after), limit=limit + 1)
+    return models.Page[models.Act].model_validate(page(request, response, rows, limit))
+
+
+@router.get("/quarantine", summary="List rejected requests")
+async def quarantine(
+    request: Request,
+    response: Response,
+    hub: TheHub,
+    _: Support,
+    shop: Shop = "",
+    after: After = None,
+    limit: Limit = 50,
+) -> models.Page[models.Rejected]:
+    """Pushes whose signature or time was wrong, newest first; a bounded number per shop is kept. Role: support."""
+    rows = await hub.store.read(state.quarantined, shop, limit + 1, before=cursor(after))
+    return models.Page[models.Rejected].model_validate(page(request, response, rows, limit))

@@ -1,0 +1,193 @@
+"""Dead letters, one by one and in groups with one cause."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+
+from dlq import shelf
+from hub import desk
+from hub.desk import NotNow
+from hub.store import Connection
+from hub.web import models, shown
+from hub.web.auth import Support, Viewer
+from hub.web.parts import After, Body, Id, Limit, Shop, TheHub, To, Word, cursor, page
+from hub.web.parts import Name as PersonName
+from hub.web.parts import Text as Said
+from hub.web.problems import described
+
+router = APIRouter(tags=["dead letters"])
+Fingerprint = Annotated[
+    str, Path(pattern=r"^[0-9a-f]{4,32}$", description="the group's fingerprint, or its first characters")
+]
+_AT_ONCE = 500
+"""Letters of a large group that are taken in one statement."""
+
+
+class Go(Body):
+    """How to replay."""
+
+    dry_run: bool = Field(False, description="only say what would be replayed")
+
+
+class Reason(Body):
+    """Why a letter shall not go on."""
+
+    reason: Said = Field(description="kept in the audit log", examples=["test order of the shop"])
+
+
+class Owner(Body):
+    """Who takes care."""
+
+    owner: PersonName | Literal[""] = Field(description="a person; empty: nobody", examples=["li.lei"])
+
+
+class Remark(Body):
+    """What was found out."""
+
+    text: Said = Field(examples=["the ERP lost this SKU in the migration; asked them to add it"])
+
+
+@router.get("/dead-letters", summary="List dead letters")
+async def list_letters(
+    request: Request,
+    response: Response,
+    hub: TheHub,
+    caller: Viewer,
+    state: Annotated[models.LetterState | Literal["all"], Query(description="only this state")] = "open",
+    group: Annotated[Word, Query(description="only this group (whole fingerprint)")] = "",
+    shop: Shop = "",
+    destination: To = "",
+    cause: Annotated[Word, Query(description="only this cause", examples=["mapping.unknown_word"])] = "",
+    order: Annotated[Word, Query(description="only this order")] = "",
+    owner: Annotated[Word, Query(description="only those assigned to this person")] = "",
+    after: After = None,
+    limit: Limit = 50,
+) -> models.Page[models.LetterRow]:
+    """Dead letters, newest first, without their evidence. Role: viewer."""
+    rows = await hub.store.read(
+        shelf.find,
+        state=None if state == "all" else state, before=cursor(after), limit=limit + 1, subject=order,
+        fingerprint=group, shop=shop, destination=destination, cause=cause, owner=owner,
+    )  # fmt: skip
+    found = page(request, response, rows, limit, lambda row: shown.letter(row, caller))
+    return models.Page[models.LetterRow].model_validate(found)
+
+
+@router.get("/dead-letters/{id}", summary="Show one dead letter", responses=described(404))
+async def show_letter(id: Id, hub: TheHub, caller: Viewer) -> models.Letter:  # noqa: A002  # its name in the address
+    """What is wrong, whose order it is, what to do, what has been tried. Role: viewer; the raw message, the
+    destination's words and personal data are for support."""
+    found = await hub.store.read(desk.letter, id, caller.role)
+    return models.Letter.model_validate(shown.letter(found, caller))
+
+
+@router.post("/dead-letters/{id}/replay", summary="Replay one dead letter", responses=described(400, 404, 409))
+async def replay_letter(id: Id, hub: TheHub, caller: Support, how: Go | None = None) -> models.Replayed:  # noqa: A002
+    """Send it on again from the step where it stuck, with the mapping in force now. Role: support."""
+    return await hub.store.run(_replay_one, id, caller.name, how or Go())
+
+
+@router.post("/dead-letters/{id}/discard", summary="Discard one dead letter", responses=described(400, 404, 409))
+async def discard_letter(id: Id, why: Reason, hub: TheHub, caller: Support) -> models.Changed:  # noqa: A002
+    """End it for good; what it held goes on without it. Role: support."""
+    return await hub.store.run(_discard_one, id, caller.name, why.reason)
+
+
+@router.post("/dead-letters/{id}/assign", summary="Assign one dead letter", responses=described(400, 404))
+async def assign_letter(id: Id, to: Owner, hub: TheHub, caller: Support) -> models.Changed:  # noqa: A002
+    """Give it to a person. Role: support."""
+    return await hub.store.run(_assign_one, id, to.owner, caller.name)
+
+
+@router.post("/dead-letters/{id}/notes", summary="Note on one dead letter", status_code=201, responses=described(400, 404))
+async def note_letter(id: Id, remark: Remark, hub: TheHub, caller: Support) -> models.Letter:  # noqa: A002
+    """Keep what was found out. Role: support."""
+    await hub.store.run(desk.note, id, caller.name, remark.text)
+    found = await hub.store.read(desk.letter, id, caller.role)
+    return models.Letter.model_validate(shown.letter(found, caller))
+
+
+@router.get("/dead-letter-groups", summary="List groups of dead letters")
+async def list_groups(
+    hub: TheHub,
+    caller: Viewer,
+    state: Annotated[models.LetterState, Query(description="letters in this state")] = "open",
+    limit: Limit = 50,
+) -> models.Groups:
+    """Causes, the most frequent first: mend one, replay its group. Role: viewer."""
+    rows = await hub.store.read(shelf.groups, state=state, limit=limit)
+    return models.Groups.model_validate({"items": [shown.letter(r, caller) for r in rows]})
+
+
+@router.post("/dead-letter-groups/{fingerprint}/replay", summary="Replay a group", responses=described(400, 404))
+async def replay_group(fingerprint: Fingerprint, hub: TheHub, caller: Support, how: Go | None = None) -> models.Replayed:
+    """Send every open letter of the group on again; `dry_run` only says which. Role: support."""
+    return await hub.store.run(_replay_group, fingerprint, caller.name, how or Go())
+
+
+@router.post("/dead-letter-groups/{fingerprint}/discard", summary="Discard a group", responses=described(400, 404))
+async def discard_group(fingerprint: Fingerprint, why: Reason, hub: TheHub, caller: Support) -> models.Changed:
+    """End every open letter of the group for good. Role: support."""
+    return await hub.store.run(_discard_group, fingerprint, caller.name, why.reason)
+
+
+@router.post("/dead-letter-groups/{fingerprint}/assign", summary="Assign a group", responses=described(400, 404))
+async def assign_group(fingerprint: Fingerprint, to: Owner, hub: TheHub, caller: Support) -> models.Changed:
+    """Give every open letter of the group to a person. Role: support."""
+    return await hub.store.run(_assign_group, fingerprint, to.owner, caller.name)
+
+
+def _replay_one(connection: Connection, letter_id: int, actor: str, how: Go) -> models.Replayed:
+    done = _replayed(connection, [letter_id], actor, how)
+    if not done.letters:
+        _not_open(connection, letter_id)
+    return done
+
+
+def _discard_one(connection: Connection, letter_id: int, actor: str, reason: str) -> models.Changed:
+    done = desk.discard(connection, [letter_id], actor, reason)
+    if not done:
+        _not_open(connection, letter_id)
+    return models.Changed(letters=done)
+
+
+def _assign_one(connection: Connection, letter_id: int, owner: str, actor: str) -> models.Changed:
+    desk.letter(connection, letter_id, "viewer")
+    return models.Changed(letters=desk.assign(connection, [letter_id], owner, actor))
+
+
+def _not_open(connection: Connection, letter_id: int) -> None:
+    """Nothing was done: it does not exist (NotFound), or is not open (NotNow)."""
+    state = desk.letter(connection, letter_id, "viewer")["state"]
+    raise NotNow(f"dead letter {letter_id} is {state}, not open")
+
+
+def _replay_group(connection: Connection, fingerprint: str, actor: str, how: Go) -> models.Replayed:
+    return _replayed(connection, desk.letters_of_group(connection, fingerprint), actor, how)
+
+
+def _replayed(connection: Connection, ids: Sequence[int], actor: str, how: Go) -> models.Replayed:
+    total: dict[str, Any] = {"letters": [], "messages": 0, "deliveries": 0, "skipped": 0}
+    for part in _parts(ids):
+        done = desk.replay(connection, part, actor, dry_run=how.dry_run)
+        total["letters"] += done.letters
+        total["messages"] += done.messages
+        total["deliveries"] += done.deliveries
+        total["skipped"] += done.skipped
+    return models.Replayed(dry_run=how.dry_run, **total)
+
+
+def _discard_group(connection: Connection, fingerprint: str, actor: str, reason: str) -> models.Changed:
+    ids = desk.letters_of_group(connection, fingerprint)
+    return models.Changed(letters=sum(desk.discard(connection, part, actor, reason) for part in _parts(ids)))
+
+
+def _assign_group(connection: Connection, fingerprint: str, owner: str, actor: str) -> models.Changed:
+    ids = desk.letters_of_group(connection, fingerprint)
+    return models.Changed(letters=sum(desk.assign(connection, part, owner, actor) for part in _parts(ids)))
+
+
+def _parts(ids: Sequence[int]) -> list[Sequence[int]]:
+    return [ids[i : i + _AT_ONCE] for i in range(0, len(ids), _AT_ONCE)]

@@ -1,0 +1,21 @@
+"""The tables that the migrations make are the tables that the code expects."""
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from dlq.shelf import metadata as letters
+from hub.store import Store
+from hub.store.tables import metadata
+
+
+def test_migrations_and_tables_agree(store_url: str) -> None:
+    store = Store(store_url)
+    try:
+        store.prepare()
+        store.prepare()
+        with store.look() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            found = compare_metadata(context, [metadata, letters])
+    finally:
+        store.close()
+    assert found == []
