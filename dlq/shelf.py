@@ -165,8 +165,17 @@ def get(connection: Connection, letter_id: int) -> dict[str, Any] | None:
     if row is None:
         return None
     found = shown(row)
-    said = connection.execute(select(notes).where(notes.c.letter_id == letter_id).order_by(notes.c.id)).mappings()
-    found["notes"] = [{"at": n["at"], "by": n["actor"], "text": n["text"]} for n in said]
+    found["notes"] = _notes(connection, letter_id)
+    return found
+
+
+def of_orders(connection: Connection, orders: Iterable[str]) -> list[dict[str, Any]]:
+    """Every letter about these orders with its notes, oldest first."""
+    names = list(orders)
+    about = letters.c.subject.in_(names) | letters.c.key.in_(names)
+    found = [shown(row) for row in connection.execute(select(letters).where(about).order_by(letters.c.id)).mappings()]
+    for letter in found:
+        letter["notes"] = _notes(connection, letter["id"])
     return found
 
 
@@ -252,6 +261,11 @@ def shown(row: RowMapping) -> dict[str, Any]:
     data["evidence"] = json.loads(data["evidence"])
     del data["about"]
     return data
+
+
+def _notes(connection: Connection, letter_id: int) -> list[dict[str, Any]]:
+    said = connection.execute(select(notes).where(notes.c.letter_id == letter_id).order_by(notes.c.id)).mappings()
+    return [{"at": n["at"], "by": n["actor"], "text": n["text"]} for n in said]
 
 
 def _row(letter: DeadLetter, now: float) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def settle(control: httpx.Client, store: Store, watch: Callable[[dict[str, Any]]
         watch(view)
         if report.get("done") and view["waiting"] == 0:
             calm_since = calm_since or time.perf_counter()
-            if time.perf_counter() - calm_since > 3.5:
+            if time.perf_counter() - calm_since > 3:
                 return
         else:
             calm_since = None
@@ -241,9 +241,10 @@ def write_config(folder: Path, base: str, port: int) -> Path:
 
 
 @contextmanager
-def sandbox(folder: Path, orders: int, spread: int = 15) -> Iterator[str]:
+def sandbox(folder: Path, orders: int, spread: int = 15, tries: int = 5) -> Iterator[str]:
     """The sandbox as a process of its own; gives its address."""
     command = [sys.executable, "-m", "adapters.sandbox", "--orders", str(orders), "--spread", str(spread)]
+    command += ["--tries", str(tries)]
     with (folder / "sandbox.log").open("wb") as sink:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink, start_new_session=True)  # noqa: S603
         try:

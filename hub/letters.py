@@ -59,7 +59,8 @@ def of_delivery(
     row: Mapping[str, Any], error: HubError, problems: Sequence[Problem] = (), *, answer: str = "", version: str = ""
 ) -> DeadLetter:
     """A delivery that a destination will not take, or that nobody could make."""
-    details = sorted({_gist(p) for p in problems}) or [general(error.message)]
+    reason = str(error.evidence.get("reason") or "") or general(error.message)
+    details = sorted({_gist(p) for p in problems}) or [reason]
     evidence = {**error.evidence, **({"answer": answer} if answer else {}), "attempts": row["attempts"]}
     return DeadLetter(
         tenant=row["tenant"],

@@ -9,15 +9,81 @@ _DEEP = 6
 """Levels of nesting that are looked into; what lies deeper is left out."""
 
 _SECRET = frozenset(
-    ["token", "tokens", "secret", "secrets", "password", "passwd", "pwd", "authorization", "cookie", "credential", "credentials", "apikey", "session", "sessionkey", "signature", "sign", "hmac", "private", "bearer"]
+    [
+        "token",
+        "tokens",
+        "secret",
+        "secrets",
+        "password",
+        "passwd",
+        "pwd",
+        "authorization",
+        "cookie",
+        "credential",
+        "credentials",
+        "apikey",
+        "session",
+        "sessionkey",
+        "signature",
+        "sign",
+        "hmac",
+        "private",
+        "bearer",
+    ]
 )
 _PERSONAL = frozenset(
-    ["phone", "mobile", "tel", "telephone", "email", "mail", "address", "addresses", "street", "recipient", "receiver", "consignee", "buyer", "customer", "nickname", "nick", "realname", "fullname", "firstname", "lastname", "username", "idcard", "passport", "birthday"]
+    [
+        "phone",
+        "mobile",
+        "tel",
+        "telephone",
+        "email",
+        "mail",
+        "address",
+        "addresses",
+        "street",
+        "recipient",
+        "receiver",
+        "consignee",
+        "buyer",
+        "customer",
+        "nickname",
+        "nick",
+        "realname",
+        "fullname",
+        "firstname",
+        "lastname",
+        "username",
+        "idcard",
+        "passport",
+        "birthday",
+    ]
 )
 _PERSONAL_INSIDE = frozenset({"name"})
 """Names that mean a person inside a record, and the hub's own things (a shop, a destination) on the line itself."""
 _OURS = frozenset(
-    ["time", "level", "event", "logger", "order", "subject", "key", "shop", "destination", "delivery", "message", "letter", "document", "incident", "id", "kind", "channel", "number", "code", "loop"]
+    [
+        "time",
+        "level",
+        "event",
+        "logger",
+        "order",
+        "subject",
+        "key",
+        "shop",
+        "destination",
+        "delivery",
+        "message",
+        "letter",
+        "document",
+        "incident",
+        "id",
+        "kind",
+        "channel",
+        "number",
+        "code",
+        "loop",
+    ]
 )
 """Fields of a line that hold the hub's own ids and words: an order number may look like a phone's."""
 

@@ -207,7 +207,9 @@ def _search(text: str, data: Any) -> Any:
 
 def unconfigured(adapter: Any) -> Any:
     """An adapter that can read payloads but has no credentials, for `hub map`."""
-    return _make(adapter, adapter.Settings.model_construct())
+    missing = {n: f for n, f in adapter.Settings.model_fields.items() if f.is_required()}
+    blank = {n: SecretStr("-") if "Secret" in str(f.annotation) else "-" for n, f in missing.items()}
+    return _make(adapter, adapter.Settings.model_construct(**blank))
 
 
 def _routes(config: Config, problems: list[str]) -> Routes:

@@ -50,7 +50,7 @@ CONTAINERS |= dict.fromkeys(["queryResult", "result", "pageResult", "data", "ser
 SHAPES = "Known: answers of enSearch, search, enGet, get, refundapply and asc, such records, lists of them, {orderId}."
 
 
-class Shop(BaseModel):
+class JdShop(BaseModel):
     """The app's keys and the shop's tokens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,9 +76,9 @@ class Jd:
     title: ClassVar[str] = "JD"
     kinds: ClassVar[tuple[str, ...]] = ("order", "refund")
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
-    Settings: ClassVar[type[BaseModel]] = Shop
+    Settings: ClassVar[type[BaseModel]] = JdShop
 
-    def __init__(self, settings: Shop) -> None:
+    def __init__(self, settings: JdShop) -> None:
         self.settings = settings
 
     def verify(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> None:

@@ -55,7 +55,7 @@ LINE_FIELDS = ("title", "pic_path", "price", "num", "num_iid", "status", "consig
 SHAPES = "Known: TOP's answers with trades or refunds (JSON or XML), such records, lists of them, TMC messages"
 
 
-class Shop(BaseModel):
+class TaobaoShop(BaseModel):
     """The app's keys and the shop's session."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,9 +77,9 @@ class Taobao:
     title: ClassVar[str] = "Taobao and Tmall"
     kinds: ClassVar[tuple[str, ...]] = ("order", "refund")
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
-    Settings: ClassVar[type[BaseModel]] = Shop
+    Settings: ClassVar[type[BaseModel]] = TaobaoShop
 
-    def __init__(self, settings: Shop) -> None:
+    def __init__(self, settings: TaobaoShop) -> None:
         self.settings = settings
         self._secret = settings.app_secret.get_secret_value()
         self._size = min(settings.page_size, 16 if settings.details else 100)  # a talk has few turns: one for a detail

@@ -3,6 +3,7 @@
 POST /control/start {"hub_url": "http://127.0.0.1:8080"[, "shops": {"taobao": "tb-main"}]}   begins the traffic
 GET  /control/report                                 progress, pushes, what is expected, every receiver's counts
 GET  /control/stories                                every story with its label and fate
+GET  /control/audit/<receiver>                       number by number: missing, unexpected, differing
 POST /control/receiver/<name> {behaviour}            from now on; see receiver.Behaviour for the members
 POST /control/platform/<code> {"days": [...], "limit": 20, "expire_token": true}   bad days from now on
 """
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from adapters.sandbox.audit import audit
 from adapters.sandbox.feed import Feed
 from adapters.sandbox.platform import BadDay, Platform, Throttle, Weather, answer
 from adapters.sandbox.receiver import Behaviour, Receiver
@@ -39,6 +41,7 @@ class Control:
             Route("/start", self.start, methods=["POST"]),
             Route("/report", self.report, methods=["GET"]),
             Route("/stories", self.stories, methods=["GET"]),
+            Route("/audit/{name}", self.audit, methods=["GET"]),
             Route("/receiver/{name}", self.receiver, methods=["POST"]),
             Route("/platform/{code}", self.platform, methods=["POST"]),
         ]
@@ -59,6 +62,13 @@ class Control:
     async def stories(self, request: Request) -> Response:  # an endpoint's signature
         stories = self._feed.stories if self._feed else {}
         return answer([s.as_dict() for told in stories.values() for s in told])
+
+    async def audit(self, request: Request) -> Response:
+        receiver = self.receivers.get(request.path_params["name"])
+        if receiver is None or self._feed is None:
+            return answer({"error": f"nothing has started, or none of {', '.join(self.receivers)}"}, 404)
+        stories = (story for told in self._feed.stories.values() for story in told)
+        return answer(audit(receiver, stories, self._feed.shops))
 
     async def receiver(self, request: Request) -> Response:
         """Members that are left out keep their present value."""

@@ -153,11 +153,15 @@ class Douyin(Platform):
         if "update_start_time" in given:
             start, end = _bounds(given, "update_start_time", "update_end_time")
             rows = self.shop.between("refund", start, end)
-        else:
+        elif "start_time" in given:
             start, end = _bounds(given, "start_time", "end_time")
             rows = self.shop.between("refund", start, end, by="created")
+        else:
+            rows = self.shop.all("refund")
         if given.get("order_by") != ["update_time asc"]:
             rows.reverse()
+        if given.get("aftersale_id"):
+            rows = [r for r in rows if r.key == str(given["aftersale_id"])]
         if given.get("order_id"):
             rows = [r for r in rows if r.subject == str(given["order_id"])]
         page, size = _paging(given)
@@ -166,18 +170,46 @@ class Douyin(Platform):
         return {"items": items, "has_more": more, "total": len(rows), "page": page, "size": size}
 
     def _aftersale(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The detail has the parts of a list item under other names, and what was really paid back."""
-        body = self._known("refund", str(given.get("after_sale_id", ""))).body
-        info = dict(body["aftersale_info"])
-        info["after_sale_id"] = info["aftersale_id"]
-        info["real_refund_amount"] = info["refund_amount"] if info["refund_status"] == 3 else 0
-        return {"process_info": {"after_sale_info": info}, "order_info": body["order_info"]}
+        """The detail calls the parts of a list item by other names, and knows what was really paid back; what the
+        after-sale of a row comes to is told by the list alone."""
+        body = self.shown(self._known("refund", str(given.get("after_sale_id", ""))))
+        info, names = body["aftersale_info"], ("apply_time", "update_time", "part_type", "got_pkg", "refund_status")
+        detail = {name: info[name] for name in names} | {
+            "after_sale_id": int(info["aftersale_id"]),
+            "after_sale_status": info["aftersale_status"],
+            "after_sale_type": info["aftersale_type"],
+            "aftersale_status_to_final_time": info["aftersale_status_to_final_time"],
+            "refund_total_amount": info["refund_amount"],
+            "refund_post_amount": info["refund_post_amount"],
+            "real_refund_amount": info["refund_amount"] if info["refund_status"] == 3 else 0,
+            "reason": body["text_part"]["reason_text"],
+            "reason_remark": "",
+        }
+        back = {"tracking_no": info["return_logistics_code"], "company_name": info["return_logistics_company_name"]}
+        rows = [_detailed(row) for row in body["order_info"]["related_order_info"]]
+        return {
+            "process_info": {
+                "after_sale_info": detail,
+                "logistics_info": {"return": back} if any(back.values()) else {},
+            },
+            "order_info": {"shop_order_id": int(body["order_info"]["shop_order_id"]), "sku_order_infos": rows},
+        }
 
     def _known(self, kind: str, key: str) -> Record:
         record = self.shop.get(kind, key)
         if record is None:
             raise Rejected("50002", "业务处理失败", "isv.business-failed:2010001")
         return record
+
+
+def _detailed(row: Mapping[str, Any]) -> dict[str, Any]:
+    same = ("order_status", "pay_amount", "product_id", "product_name", "shop_sku_code", "create_time")
+    told = {name: row[name] for name in same}
+    return told | {
+        "sku_order_id": int(row["sku_order_id"]),
+        "item_quantity": row["item_num"],
+        "after_sale_item_count": row["aftersale_item_num"],
+    }
 
 
 def _moment(text: str) -> float:

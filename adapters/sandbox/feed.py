@@ -22,6 +22,7 @@ class Feed:
         self.platforms, self.stories, self.clock = platforms, stories, clock
         self.pushers: dict[str, Pusher] = {}
         self.played = 0
+        self.shops = {code: platform.shop.name for code, platform in platforms.items()}
         self._task: asyncio.Task[None] | None = None
         self._client: httpx.AsyncClient | None = None
 
@@ -39,8 +40,9 @@ class Feed:
             return
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=100)
         self._client = client or httpx.AsyncClient(timeout=10, limits=limits)
+        self.shops |= shops or {}
         for code, platform in self.platforms.items():
-            url = f"{hub_url.rstrip('/')}/hooks/{(shops or {}).get(code, platform.shop.name)}"
+            url = f"{hub_url.rstrip('/')}/hooks/{self.shops[code]}"
             self.pushers[code] = Pusher(platform, self._client, url, waits=waits)
         self._task = asyncio.create_task(self._play(began))
 

@@ -38,6 +38,11 @@ CATALOGUE: tuple[Goods, ...] = (
 )
 
 
+SKUS = frozenset(goods.sku for goods in CATALOGUE)
+DISCONTINUED = "LAMP-ELM-09"
+"""A code that the merchant still types and that no catalogue has."""
+
+
 @dataclass(frozen=True, slots=True)
 class BasketLine:
     """One line. `discount` is the line's own, `share` its part of the order's discount, both in fen."""

@@ -15,7 +15,7 @@ import hmac
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from xml.parsers.expat import ExpatError
@@ -26,6 +26,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from adapters.sandbox.goods import SKUS
 from adapters.sandbox.platform import WALL_CLOCK, Clock, Cut, answer, standard_webhooks
 
 TOLERANCE = 300
@@ -55,8 +56,9 @@ class Behaviour(BaseModel):
     refuse_kinds: tuple[str, ...] = Field((), description="kinds that refuse_every looks at; empty: all")
     refuse_field: str = Field("invoice.title", description="the field that a refusal names")
     refuse_code: str = Field("TAX_4031", description="the code that a refusal names")
-    needs_sku: bool = Field(False, description="refuses documents with a line without SKU")
-    known_skus: tuple[str, ...] = Field((), description="refuses lines with other SKUs; empty: knows all")
+    needs_sku: bool = Field(
+        False, description="refuses lines without a SKU, and those that no shop of the sandbox sells"
+    )
     style: str = Field("status", description='"status": 201, 422 ...; "body": HTTP 200 with success true or false')
     duplicate_status: int = Field(200, description="status of the answer to a key that was taken before: 200 or 409")
 
@@ -73,6 +75,7 @@ class Taken:
     key: str
     revision: str
     digest: str
+    body: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[str, str, str, str]:
@@ -80,7 +83,8 @@ class Taken:
         return (self.shop, self.subject, self.kind, self.key)
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        """Without the body."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "body"}
 
 
 class Receiver:
@@ -170,13 +174,17 @@ class Receiver:
         counts: dict[str, Any] = dict(self._counts)
         counts |= {"taken": len(self.taken), "documents": len(self._newest)}
         counts |= {"duplicates_in_effect": self._twice, "out_of_order": self._out_of_order}
-        for name, field in (("by_kind", "kind"), ("by_shop", "shop")):
+        for name, place in (("by_kind", 2), ("by_shop", 0)):
             tally: dict[str, int] = {}
             for identity in self._newest:
-                word = identity[2] if field == "kind" else identity[0]
+                word = identity[place]
                 tally[word] = tally.get(word, 0) + 1
             counts[name] = dict(sorted(tally.items()))
         return counts
+
+    def newest(self) -> dict[tuple[str, str, str], Taken]:
+        """The newest document of each number, by shop, kind and number."""
+        return {(taken.shop, taken.kind, taken.key): taken for taken in self._newest.values()}
 
     def _is_failing(self) -> bool:
         behaviour, (first, last) = self.behaviour, self.behaviour.fail_requests
@@ -203,6 +211,7 @@ class Receiver:
             key=number,
             revision=query.get("revision") or str(body.get("revision", "")),
             digest=_digest(body),
+            body=body,
         )
 
     def _take(self, document: Taken) -> None:
@@ -222,8 +231,7 @@ class Receiver:
         behaviour = self.behaviour
         lines = body.get("lines")
         for index, line in enumerate(lines if isinstance(lines, list) else ()):
-            sku = line.get("sku")
-            if (behaviour.needs_sku and not sku) or (behaviour.known_skus and sku not in behaviour.known_skus):
+            if behaviour.needs_sku and document.kind == "order" and line.get("sku") not in SKUS:
                 return f"lines[{index}].sku", "UNKNOWN_SKU"
         looked_at = not behaviour.refuse_kinds or document.kind in behaviour.refuse_kinds
         if behaviour.refuse_every and looked_at:

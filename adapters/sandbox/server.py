@@ -29,7 +29,8 @@ from adapters.sandbox.taobao import Taobao
 from adapters.sandbox.traffic import orders
 
 PLATFORMS: tuple[type[Platform], ...] = (Taobao, JD, Douyin, Shopify, Site)
-RECEIVERS = ("erp", "wms", "tax")
+MANNERS = {"erp": Behaviour(), "wms": Behaviour(), "tax": Behaviour(style="body")}
+"""The receivers, and how each answers when nobody tells it otherwise. The tax system says no with a 200."""
 
 
 def _whsec(name: str) -> str:
@@ -72,8 +73,8 @@ class Sandbox:
             for cls in PLATFORMS
         }
         self.receivers = {
-            name: Receiver(name, secret=_whsec(name), behaviour=setup.behaviours.get(name), clock=clock)
-            for name in RECEIVERS
+            name: Receiver(name, secret=_whsec(name), behaviour=setup.behaviours.get(name, MANNERS[name]), clock=clock)
+            for name in MANNERS
         }
         self.control = Control(self.platforms, self.receivers, self.begin)
         self.app: ASGIApp = _Connection(self._application())
@@ -112,7 +113,7 @@ def build(setup: Setup | None = None) -> Sandbox:
 def configuration(base_url: str) -> dict[str, dict[str, dict[str, Any]]]:
     """What hub.toml says to talk to a sandbox at this address: {"shops": ..., "destinations": ...}, plain values."""
     base, accounts = base_url.rstrip("/"), {cls.code: account(cls.code) for cls in PLATFORMS}
-    tb, jd, dy = accounts["taobao"], accounts["jd"], accounts["douyin"]
+    tb, jd, dy, sh = (accounts[code] for code in ("taobao", "jd", "douyin", "shopify"))
     site_source = {"auth": {"bearer": accounts["site"].token}, "records": "items"}
     shops: dict[str, dict[str, Any]] = {
         "taobao": {
@@ -139,6 +140,14 @@ def configuration(base_url: str) -> dict[str, dict[str, dict[str, Any]]]:
             "refresh_token": dy.refresh_token,
             "gateway": f"{base}/douyin",
         },
+        "shopify": {
+            "shop": "sandbox.myshopify.com",
+            "access_token": sh.token,
+            "refresh_token": sh.refresh_token,
+            "client_id": sh.app_key,
+            "client_secret": sh.app_secret,
+            "gateway": f"{base}/shopify",
+        },
         "site": {
             "signature": {"scheme": "standard-webhooks", "secret": accounts["site"].push_secret},
             "source": {
@@ -147,7 +156,7 @@ def configuration(base_url: str) -> dict[str, dict[str, dict[str, Any]]]:
             },
         },
     }
-    return {"shops": shops, "destinations": {name: _destination(base, name) for name in RECEIVERS}}
+    return {"shops": shops, "destinations": {name: _destination(base, name) for name in MANNERS}}
 
 
 def _destination(base: str, name: str) -> dict[str, Any]:

@@ -50,9 +50,14 @@ class Shopify(Platform):
         self._points, self._since = float(BUCKET), clock()
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/admin/api/{version}/graphql.json", self.serve, methods=["POST"])]
+        return [
+            Route("/admin/api/{version}/graphql.json", self.serve, methods=["POST"]),
+            Route("/admin/oauth/access_token", self.serve, methods=["POST"]),
+        ]
 
     def reply(self, request: Request, raw: bytes) -> Response:
+        if request.url.path.endswith("/admin/oauth/access_token"):
+            return answer(self._refreshed(raw))
         given = request.headers.get("x-shopify-access-token", "")
         if not self.shop.account.accepts(given):
             message = "[API] Invalid API key or access token (unrecognized login or wrong password)"
@@ -74,7 +79,10 @@ class Shopify(Platform):
         return answer({"errors": why.message}, why.status)
 
     def message(self, step: Step, message_id: str) -> bytes:  # it goes into a header
-        """The REST resource, as it is at that moment."""
+        """The REST resource, as it is at that moment; orders/edited tells only what was edited."""
+        if step.topic == "orders/edited":
+            edit = {"id": int(step.key) + 7, "order_id": int(step.key), "committed_at": iso(step.modified)}
+            return json.dumps({"order_edit": edit | {"line_items": {"additions": [], "removals": []}}}).encode()
         return json.dumps(step.body, ensure_ascii=False, separators=(",", ":")).encode()
 
     def sign_push(self, body: bytes, message_id: str, topic: str = "", age: float = 0) -> dict[str, str]:
@@ -89,6 +97,19 @@ class Shopify(Platform):
             "X-Shopify-Event-Id": message_id,
             "X-Shopify-Triggered-At": iso(self.clock() - age),
         }
+
+    def _refreshed(self, raw: bytes) -> dict[str, Any]:
+        """A fresh pair of expiring tokens."""
+        account = self.shop.account
+        try:
+            given = json.loads(raw)
+        except ValueError:
+            given = {}
+        if given.get("client_secret") != account.app_secret or given.get("refresh_token") != account.refresh_token:
+            raise Rejected("400", "invalid_request", status=400)
+        account.renew()
+        tokens = {"access_token": account.token, "refresh_token": account.refresh_token}
+        return tokens | {"expires_in": 3600, "scope": "read_orders"}
 
     def _run(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Parse, charge, answer."""

@@ -46,6 +46,8 @@ def _machine(story: dict[str, Any]) -> dict[str, Any]:
     shown = {name: [stamped(row) for row in rows] if isinstance(rows, list) else rows for name, rows in story.items()}
     for row in shown["deliveries"]:
         row["attempted"] = [stamped(a) for a in row["attempted"]]
+    for letter in shown["dead_letters"]:
+        letter["notes"] = [stamped(n) for n in letter["notes"]]
     return shown
 
 
@@ -77,6 +79,7 @@ def _events(story: dict[str, Any]) -> list[tuple[float, str]]:
             )
     for letter in story["dead_letters"]:
         events.append((letter["created_at"], f"dead letter {letter['id']} at {letter['step']}: {letter['title']}"))
+        events += [(n["at"], f"dead letter {letter['id']}, {n['by']}: {n['text']}") for n in letter["notes"]]
         if letter["closed_at"]:
             by = f"{letter['state']} by {letter['closed_by']}: {letter['closed_why']}"
             events.append((letter["closed_at"], f"dead letter {letter['id']} {by}"))

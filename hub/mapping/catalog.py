@@ -27,17 +27,19 @@ class Catalog:
         self.folder = folder
         self._channels: dict[str, Compiled] = {}
         self._destinations: dict[str, Rendering] = {}
+        self._translators: dict[tuple[str, str, str], Translator] = {}
 
     def load(self) -> None:
         """Read everything anew. Raises ConfigError with every problem of every file, and keeps what was in force."""
         channels, destinations, problems = self._read()
         if problems:
             raise ConfigError(problems)
-        self._channels, self._destinations = channels, destinations
+        self._channels, self._destinations, self._translators = channels, destinations, {}
 
     def load_what_can_be(self) -> list[str]:
         """Take the files without problems and return the problems of the others: for authors at work."""
         self._channels, self._destinations, problems = self._read()
+        self._translators = {}
         return problems
 
     def names(self) -> list[str]:
@@ -51,6 +53,12 @@ class Catalog:
         follow: outlet-refund), or the name of a folder of its own ("my-site" for a generic channel). For a kind that
         it does not change, the channel's own holds. Raises ConfigError where there is none.
         """
+        known = self._translators
+        if (code, kind, overlay) not in known:
+            known[code, kind, overlay] = self._translator(code, kind, overlay)
+        return known[code, kind, overlay]
+
+    def _translator(self, code: str, kind: str, overlay: str) -> Translator:
         own = [c for c in self._of(code, kind) if not self._is_overlay(c.mapping)]
         if overlay and "/" not in overlay and self._of(overlay) and f"{code}/{overlay}" not in self._channels:
             own = [c for c in self._of(overlay, kind) if not self._is_overlay(c.mapping)] or own

@@ -126,9 +126,9 @@ def fill(frame: Frame, fields: Fields, keep: bool) -> dict[str, Any] | None:
 
 
 def _later(frame: Frame, result: dict[str, Any], waiting: list[tuple[str, Build, Place]], keep: bool) -> dict[str, Any]:
-    target = result if keep or result else Pending()
-    run = frame.run
-    run.pending = True
+    target, run = result, frame.run
+    if not result and not keep:
+        target, run.pending = Pending(), True
 
     def finish(name: str, build: Build) -> None:
         value = build(frame)
@@ -168,8 +168,9 @@ def compile_document(body: Object, *, outward: bool) -> Callable[[Run], dict[str
         except EVALUATION_ERRORS as error:
             blame(body, frame, error)
         run.document = fill(frame, fields, keep=True) or {}
-        if run.pending:
+        if run.deferred:
             _finish(run)
+        if run.pending:
             settle(run.document)
         return run.document
 

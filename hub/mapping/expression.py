@@ -8,6 +8,7 @@ import difflib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from jmespath.exceptions import ArityError, EmptyExpressionError, JMESPathError, LexerError, ParseError
@@ -28,14 +29,7 @@ class _ExactFunctions(Functions):
     """JMESPath's functions; a Decimal counts as a number, so that rows over the canonical document can add money."""
 
     def _get_allowed_pytypes(self, types: Sequence[str]) -> tuple[list[str], list[Sequence[str]]]:
-        allowed: list[str] = []
-        inner: list[Sequence[str]] = []
-        for kind in types:
-            outer, _, element = kind.partition("-")
-            if element:
-                inner.append(_python_names(element))
-            allowed.extend(_python_names(outer))
-        return allowed, inner
+        return _allowed(tuple(types))
 
     def _convert_to_jmespath_type(self, pyobject: str) -> str:
         kind: str = "number" if pyobject == "Decimal" else TYPES_MAP.get(pyobject, "unknown")
@@ -44,6 +38,19 @@ class _ExactFunctions(Functions):
     @signature({"types": []})
     def _func_to_number(self, arg: Any) -> Any:
         return arg if isinstance(arg, Decimal) else _to_number(self, arg)
+
+
+@cache
+def _allowed(types: tuple[str, ...]) -> tuple[list[str], list[Sequence[str]]]:
+    """Names of the Python types that a parameter takes, and of the elements where it is a list."""
+    outer: list[str] = []
+    inner: list[Sequence[str]] = []
+    for kind in types:
+        whole, _, element = kind.partition("-")
+        outer.extend(_python_names(whole))
+        if element:
+            inner.append(_python_names(element))
+    return outer, inner
 
 
 def _python_names(kind: str) -> Sequence[str]:

@@ -12,7 +12,7 @@ class Watch:
         self._seen = self._stamp()
 
     def refresh(self) -> list[str]:
-        """Load the folder anew if a file in it changed. Returns the problems that keep the new state from being taken."""
+        """Load the folder anew if a file in it changed. Returns the problems for which the old state stays in force."""
         stamp = self._stamp()
         if stamp == self._seen:
             return []

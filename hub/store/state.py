@@ -32,6 +32,11 @@ def destination(connection: Connection, name: str, *, lock: bool = False) -> Row
     return row
 
 
+def look_at(connection: Connection, name: str) -> RowMapping | None:
+    """A destination's shared state, or None before its first delivery. Writes nothing."""
+    return connection.execute(select(destinations).where(destinations.c.name == name)).mappings().first()
+
+
 def circuit_of(row: Mapping[str, Any] | RowMapping) -> Circuit:
     """The circuit kept in a destination's row."""
     if not row.get("circuit"):

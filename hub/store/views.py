@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Select, and_, case, func, select
 
-from dlq.shelf import letters
+from dlq import shelf
 from hub.store import inbox, outbox
 from hub.store.tables import attempts, counters, deliveries, destinations, documents, messages, pulls
 
@@ -96,20 +96,13 @@ def trace(connection: Connection, order: str) -> dict[str, Any]:
     for row in sent:
         row["attempted"] = tries.get(row["id"], [])
         row["waits_for"] = _waits_for(row, sent)
-    died = connection.execute(
-        select(letters).where(letters.c.subject.in_(subjects) | letters.c.key.in_(subjects)).order_by(letters.c.id)
-    ).mappings()
     return {
         "order": order,
         "messages": [dict(r) for r in arrived],
         "documents": [{**r, "body": orjson.loads(r["body"])} for r in made],
         "deliveries": sent,
-        "dead_letters": [
-            {**{k: v for k, v in r.items() if k != "about"}, "problems": json.loads(r["problems"]),
-             "evidence": json.loads(r["evidence"])}
-            for r in died
-        ],
-    }  # fmt: skip
+        "dead_letters": shelf.of_orders(connection, subjects),
+    }
 
 
 def _waits_for(row: dict[str, Any], all_sent: list[dict[str, Any]]) -> int | None:

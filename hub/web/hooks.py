@@ -28,14 +28,18 @@ class Hooks:
         name, method = scope["path_params"]["shop"], scope["method"]
         shop = self._flow.shops.get(name)
         if shop is None:
-            await _refuse(scope, send, 404, "push.no_shop", "there is no such shop", "Its name is in hub.toml: [shops.NAME]")
+            await _refuse(
+                scope, send, 404, "push.no_shop", "there is no such shop", "Its name is in hub.toml: [shops.NAME]"
+            )
             return
         if method in ("GET", "HEAD"):
             told = f"This is where the pushes of shop {name} go: POST them here.\n"
             await _answer(send, 200, told.encode(), b"text/plain; charset=utf-8")
             return
         if method != "POST":
-            await _refuse(scope, send, 405, "http.method", f"{method} is not possible here", "", (b"allow", _METHODS.encode()))
+            await _refuse(
+                scope, send, 405, "http.method", f"{method} is not possible here", "", (b"allow", _METHODS.encode())
+            )
             return
         try:
             raw = await read_body(scope, receive, self._limit)
@@ -45,7 +49,9 @@ class Hooks:
             await _refuse(scope, send, 408, "http.too_slow", "the body did not arrive in time", "Send it again.")
             return
         if raw is None:
-            await _refuse(scope, send, 413, "http.too_large", f"the body is larger than {self._limit} bytes", "hub.body_limit")
+            await _refuse(
+                scope, send, 413, "http.too_large", f"the body is larger than {self._limit} bytes", "hub.body_limit"
+            )
             return
         client = scope.get("client")
         reply = await self._flow.receive(shop, headers_of(scope), raw, client[0] if client else "")
@@ -116,7 +122,10 @@ def described() -> dict[str, Any]:
         "description": "For platforms and people that try the address before they use it.",
         "parameters": [shop],
         "responses": {
-            "200": {"description": "A shop's pushes go here.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+            "200": {
+                "description": "A shop's pushes go here.",
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+            },
             "404": {"description": "No such shop.", **problem},
         },
     }

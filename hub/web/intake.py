@@ -25,25 +25,25 @@ def declared(scope: Scope) -> int:
     return 0
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
-    """The whole body, or None as soon as it turns out to be larger than `limit` bytes. Raises Gone and TooSlow."""
+async def read_body(scope: Scope, receive: Receive, limit: int, patience: float = PATIENCE) -> bytes | None:
+    """The whole body, or None as soon as it turns out to be larger than `limit` bytes.
+
+    Raises Gone, and TooSlow if it is not there after `patience` seconds.
+    """
     if declared(scope) > limit:
         return None
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        whole: bytes = message.get("body", b"")
-        return whole if len(whole) <= limit else None
     try:
-        async with asyncio.timeout(PATIENCE):
-            return await _gather(message, receive, limit)
+        async with asyncio.timeout(patience):
+            return await _gather(receive, limit)
     except TimeoutError as error:
         raise TooSlow from error
 
 
-async def _gather(message: Message, receive: Receive, limit: int) -> bytes | None:
+async def _gather(receive: Receive, limit: int) -> bytes | None:
     parts: list[bytes] = []
     size = 0
     while True:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise Gone
         parts.append(message.get("body", b""))
@@ -52,7 +52,6 @@ async def _gather(message: Message, receive: Receive, limit: int) -> bytes | Non
             return None
         if not message.get("more_body"):
             return b"".join(parts)
-        message = await receive()
 
 
 class BodyLimit:

@@ -21,6 +21,7 @@ Time = Annotated[
 Kind = Literal["order", "refund", "shipment", "stock", "invoice"]
 DeliveryState = Literal["waiting", "held", "sending", "in_doubt", "delivered", "dead", "superseded", "discarded"]
 LetterState = Literal["open", "replaying", "resolved", "superseded", "discarded"]
+LetterChoice = Literal["open", "replaying", "resolved", "superseded", "discarded", "all"]
 Role = Literal["viewer", "support", "operator", "admin"]
 
 
@@ -51,9 +52,9 @@ class DocumentRow(Answer):
     state: str = Field(examples=["open"])
     version: int = Field(description="1, 2, 3 ... as taken by the hub")
     revision: str = Field(description="when the platform last changed it", examples=["2026-11-11T08:00:00.000000Z"])
-    routed: Annotated[list[str], BeforeValidator(lambda v: [n for n in v.split(",") if n] if isinstance(v, str) else v)] = (
-        Field(description="destinations that got it", examples=[["erp", "wms"]])
-    )
+    routed: Annotated[
+        list[str], BeforeValidator(lambda v: [n for n in v.split(",") if n] if isinstance(v, str) else v)
+    ] = Field(description="destinations that got it", examples=[["erp", "wms"]])
     review: bool = Field(description="it went on with an assumed answer: a person should look at it")
     mapping_version: str = Field(examples=["taobao/order@3f2a9c1b"])
     message_id: int = Field(description="the message that it was made from")
@@ -64,7 +65,9 @@ class DocumentRow(Answer):
 class Document(DocumentRow):
     """A canonical document. For viewers *** stands for every personal value."""
 
-    body: dict[str, Any] = Field(description="the canonical document", examples=[{"schema": "order/1", "state": "open"}])
+    body: dict[str, Any] = Field(
+        description="the canonical document", examples=[{"schema": "order/1", "state": "open"}]
+    )
 
 
 class Documents(Answer):
@@ -260,7 +263,7 @@ class Replayed(Answer):
     """What a replay took up, or would."""
 
     dry_run: bool
-    letters: list[int]
+    letters: list[int] = Field(description="their ids", examples=[[17, 18]])
     messages: int = Field(description="to be mapped again")
     deliveries: int = Field(description="to be sent again")
     skipped: int = Field(description="left out: no longer open")
@@ -269,7 +272,7 @@ class Replayed(Answer):
 class Changed(Answer):
     """How many letters were changed."""
 
-    letters: int
+    letters: int = Field(examples=[1])
 
 
 class Destination(Answer):
@@ -317,8 +320,8 @@ class Pulls(Answer):
 class Balance(Answer):
     """The books of one channel and destination: accepted = delivered + waiting + held + ignored + dead."""
 
-    channel: str
-    destination: str
+    channel: str = Field(examples=["taobao"])
+    destination: str = Field(examples=["erp"])
     accepted: int
     delivered: int
     waiting: int
@@ -415,7 +418,7 @@ class TriedProblem(Found):
 class Tried(Answer):
     """What a platform's answer or push would become."""
 
-    documents: list[dict[str, Any]] = Field(description="canonical documents; masked for viewers")
+    documents: list[dict[str, Any]] = Field(description="canonical documents", examples=[[{"schema": "order/1"}]])
     problems: list[TriedProblem]
     hints: list[TriedRecord] = Field(description="thin events: the hub would fetch the record")
     ignored: list[TriedRecord] = Field(default_factory=list)

@@ -139,10 +139,21 @@ async def hub_error(request: Request, error: Exception) -> Response:
 async def config_error(request: Request, error: Exception) -> Response:
     """What hub.toml or the mappings do not have."""
     assert isinstance(error, ConfigError)  # noqa: S101  # registered for nothing else
+    problem = ProblemDetails(title=title_of(422), status=422, code="config.error", detail="; ".join(error.problems[:5]))
+    return answer(problem, request.url.path)
+
+
+async def too_slow(request: Request, _: Exception) -> Response:
+    """A body that did not arrive in time."""
     problem = ProblemDetails(
-        title=title_of(422), status=422, code="config.error", detail="; ".join(error.problems[:5])
+        title=title_of(408), status=408, code="http.too_slow", detail="the body did not arrive in time"
     )
     return answer(problem, request.url.path)
+
+
+async def gone(_request: Request, _: Exception) -> Response:
+    """The client went away: nobody reads this."""
+    return Response(status_code=400)
 
 
 async def store_error(request: Request, error: Exception) -> Response:

@@ -33,9 +33,7 @@ def delivery(row: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
 def attempts(rows: list[dict[str, Any]], caller: Caller) -> list[dict[str, Any]]:
     """The attempts of a delivery."""
     clear = caller.may("support")
-    return [
-        {**r, "error": _error(r["error"], caller), "answer": mask_text(r["answer"]) if clear else ""} for r in rows
-    ]
+    return [{**r, "error": _error(r["error"], caller), "answer": mask_text(r["answer"]) if clear else ""} for r in rows]
 
 
 def letter(row: Mapping[str, Any], caller: Caller) -> dict[str, Any]:

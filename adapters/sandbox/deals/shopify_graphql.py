@@ -17,7 +17,7 @@ def order_node(order: Mapping[str, Any]) -> dict[str, Any]:
     """The Order object; amounts are MoneyBags in the shop's and the buyer's currency."""
     lines = [_line(order, row) for row in order["line_items"]]
     refunds = [refund_node(r, order) for r in order["refunds"]]
-    transactions = _sale(order) + [t for r in refunds for t in r["_transactions"]]
+    transactions = _sale(order) + [_transaction(t) for r in order["refunds"] for t in r["transactions"]]
     return {
         "__typename": "Order",
         "id": order["admin_graphql_api_id"],
@@ -90,7 +90,6 @@ def refund_node(refund: Mapping[str, Any], order: Mapping[str, Any]) -> dict[str
         "duties": [],
         "return": None,
         "order": {"__typename": "Order", "id": order["admin_graphql_api_id"], "legacyResourceId": str(order["id"])},
-        "_transactions": transactions,
     }
 
 

@@ -14,7 +14,7 @@ from adapters.sandbox.deals.douyin import (
     UNPAID,
     Deal,
 )
-from adapters.sandbox.goods import yuan
+from adapters.sandbox.goods import DISCONTINUED, yuan
 from adapters.sandbox.story import Book, Recipe, Step, Story
 
 OPEN = {"state": "open", "payment": "paid", "fulfilment": "unshipped", "shippable": True}
@@ -164,7 +164,10 @@ def _wrong_type(book: Book, label: str) -> Story:
 def _missing_sku(book: Book, label: str) -> Story:
     deal = Deal(book, book.basket(1))
     body = deal.body(TO_SHIP, book.when())
-    body["sku_order_list"][0]["code"] = ""
+    if label == "unknown_sku":
+        body["sku_order_list"][0]["code"] = DISCONTINUED
+    else:
+        body["sku_order_list"][0]["code"] = ""
     return deal.story(label, deal.step(body), refused_by="erp", final=OPEN)
 
 
@@ -203,6 +206,7 @@ RECIPES: dict[str, Recipe] = {
     "bad_totals": Recipe(_bad_totals, 2),
     "wrong_type": Recipe(_wrong_type),
     "missing_sku": Recipe(_missing_sku),
+    "unknown_sku": Recipe(_missing_sku),
     "undecodable": Recipe(_undecodable),
     "forged": Recipe(_forged),
 }

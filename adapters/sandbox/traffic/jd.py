@@ -3,7 +3,7 @@
 from typing import Any
 
 from adapters.sandbox.deals.jd import CANCELLED, DONE, SHIPPED, TO_SHIP, Deal
-from adapters.sandbox.goods import yuan
+from adapters.sandbox.goods import DISCONTINUED, yuan
 from adapters.sandbox.story import Book, Recipe, Story
 
 OPEN = {"state": "open", "payment": "paid", "fulfilment": "unshipped", "shippable": True}
@@ -155,7 +155,10 @@ def _wrong_type(book: Book, label: str) -> Story:
 def _missing_sku(book: Book, label: str) -> Story:
     deal = Deal(book, book.basket(1))
     body = deal.body(TO_SHIP, book.when())
-    body["itemInfoList"][0].pop("outerSkuId")
+    if label == "unknown_sku":
+        body["itemInfoList"][0]["outerSkuId"] = DISCONTINUED
+    else:
+        body["itemInfoList"][0].pop("outerSkuId")
     return deal.story(label, deal.step(body), refused_by="erp", final=OPEN)
 
 
@@ -184,5 +187,6 @@ RECIPES: dict[str, Recipe] = {
     "bad_totals": Recipe(_bad_totals, 2),
     "wrong_type": Recipe(_wrong_type),
     "missing_sku": Recipe(_missing_sku),
+    "unknown_sku": Recipe(_missing_sku),
 }
 EVERYDAY = ("normal", "normal", "multi_line", "multi_line", "progress", "paid_cancel", "return")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from adapters.sandbox.deals.shopify import ABROAD, Deal
-from adapters.sandbox.goods import yuan
+from adapters.sandbox.goods import DISCONTINUED, yuan
 from adapters.sandbox.story import Book, Recipe, Step, Story
 
 OPEN = {"state": "open", "payment": "paid", "fulfilment": "unshipped", "shippable": True}
@@ -152,7 +152,10 @@ def _wrong_type(book: Book, label: str) -> Story:
 def _missing_sku(book: Book, label: str) -> Story:
     deal = Deal(book, book.basket(1))
     body = deal.body(book.when())
-    body["line_items"][0]["sku"] = book.rng.choice(("", None))
+    if label == "unknown_sku":
+        body["line_items"][0]["sku"] = DISCONTINUED
+    else:
+        body["line_items"][0]["sku"] = book.rng.choice(("", None))
     return deal.story(label, deal.step(body), refused_by="erp", final=OPEN)
 
 
@@ -199,6 +202,7 @@ RECIPES: dict[str, Recipe] = {
     "bad_totals": Recipe(_bad_totals, 2),
     "wrong_type": Recipe(_wrong_type),
     "missing_sku": Recipe(_missing_sku),
+    "unknown_sku": Recipe(_missing_sku),
     "undecodable": Recipe(_raw),
     "forged": Recipe(_raw),
 }

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.sandbox.deals.site import Deal
-from adapters.sandbox.goods import yuan
+from adapters.sandbox.goods import DISCONTINUED, yuan
 from adapters.sandbox.story import Book, Recipe, Step, Story
 
 OPEN = {"state": "open", "payment": "paid", "fulfilment": "unshipped", "shippable": True}
@@ -133,7 +133,10 @@ def _wrong_type(book: Book, label: str) -> Story:
 def _missing_sku(book: Book, label: str) -> Story:
     deal = Deal(book, book.basket(1))
     body = deal.body("paid", "paid", book.when())
-    body["items"][0]["sku"] = ""
+    if label == "unknown_sku":
+        body["items"][0]["sku"] = DISCONTINUED
+    else:
+        body["items"][0]["sku"] = ""
     return deal.story(label, deal.step(body), refused_by="erp", final=OPEN)
 
 
@@ -169,6 +172,7 @@ RECIPES: dict[str, Recipe] = {
     "bad_totals": Recipe(_bad_totals, 2),
     "wrong_type": Recipe(_wrong_type),
     "missing_sku": Recipe(_missing_sku),
+    "unknown_sku": Recipe(_missing_sku),
     "undecodable": Recipe(_raw),
     "forged": Recipe(_raw),
     "old": Recipe(_raw),

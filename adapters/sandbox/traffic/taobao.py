@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.sandbox.deals.taobao import Deal
-from adapters.sandbox.goods import yuan
+from adapters.sandbox.goods import DISCONTINUED, yuan
 from adapters.sandbox.story import Book, Recipe, Story
 
 OPEN = {"state": "open", "payment": "paid", "fulfilment": "unshipped", "shippable": True}
@@ -186,8 +186,11 @@ def _missing_sku(book: Book, label: str) -> Story:
     """The merchant typed no code: a good order, until somebody needs the SKU."""
     deal = Deal(book, book.basket(1))
     body = deal.body("WAIT_SELLER_SEND_GOODS", book.when())
-    for name in ("outer_sku_id", "outer_iid"):
-        body["orders"]["order"][0].pop(name)
+    if label == "unknown_sku":
+        body["orders"]["order"][0]["outer_sku_id"] = DISCONTINUED
+    else:
+        for name in ("outer_sku_id", "outer_iid"):
+            body["orders"]["order"][0].pop(name)
     return deal.story(label, deal.step(body), refused_by="erp", final=OPEN)
 
 
@@ -213,7 +216,8 @@ RECIPES: dict[str, Recipe] = {
     "unknown_word": Recipe(_unknown_word, 4),
     "bad_totals": Recipe(_bad_totals, 2),
     "wrong_type": Recipe(_wrong_type),
-    "missing_sku": Recipe(_missing_sku, 2),
+    "missing_sku": Recipe(_missing_sku),
+    "unknown_sku": Recipe(_missing_sku),
 }
 EVERYDAY = (
     "normal",

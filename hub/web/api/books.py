@@ -20,7 +20,7 @@ async def balance(hub: TheHub, _: Viewer) -> models.Balances:
 
 @router.get("/audit", summary="Read the audit log")
 async def audit(
-    request: Request, response: Response, hub: TheHub, _: Support, after: After = None, limit: Limit = 50
+    request: Request, response: Response, hub: TheHub, _: Support, after: After = "", limit: Limit = 50
 ) -> models.Page[models.Act]:
     """Who did what and when, the hub's own turns (breakers, pauses) included, newest first. Role: support."""
     rows = await hub.store.read(state.audit_log, before=cursor(after), limit=limit + 1)
@@ -34,7 +34,7 @@ async def quarantine(
     hub: TheHub,
     _: Support,
     shop: Shop = "",
-    after: After = None,
+    after: After = "",
     limit: Limit = 50,
 ) -> models.Page[models.Rejected]:
     """Pushes whose signature or time was wrong, newest first; a bounded number per shop is kept. Role: support."""

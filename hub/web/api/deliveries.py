@@ -8,7 +8,7 @@ from hub.desk import NotFound
 from hub.store import views
 from hub.web import models, shown
 from hub.web.auth import Viewer
-from hub.web.parts import After, Id, Limit, Shop, TheHub, To, Word, cursor, page
+from hub.web.parts import After, Blank, Id, Limit, Shop, TheHub, To, Word, cursor, page
 from hub.web.problems import described
 
 router = APIRouter(tags=["deliveries"])
@@ -22,9 +22,9 @@ async def list_deliveries(
     caller: Viewer,
     destination: To = "",
     shop: Shop = "",
-    state: Annotated[models.DeliveryState | None, Query(description="only this state")] = None,
+    state: Annotated[models.DeliveryState | None, Blank, Query(description="only this state")] = None,
     order: Annotated[Word, Query(description="only this order", examples=["4100000000000000123"])] = "",
-    after: After = None,
+    after: After = "",
     limit: Limit = 50,
 ) -> models.Page[models.DeliveryRow]:
     """Deliveries, newest first, without their documents. Role: viewer."""

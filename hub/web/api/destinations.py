@@ -20,13 +20,17 @@ router = APIRouter(tags=["destinations"])
 class Why(Body):
     """The reason for a pause."""
 
-    reason: str = Field("", max_length=200, pattern=r"^[^\x00]*$", description="shown to everybody")
+    reason: str = Field(
+        "", max_length=200, pattern=r"^[^\x00]*$", description="shown to everybody", examples=["stock count"]
+    )
 
 
 class Forced(Body):
     """What the breaker shall be."""
 
-    state: Literal["open", "closed", "auto"] = Field(description="auto gives it back to its own judgement")
+    state: Literal["open", "closed", "auto"] = Field(
+        description="auto gives it back to its own judgement", examples=["open"]
+    )
 
 
 @router.get("/destinations", summary="List destinations")
@@ -74,7 +78,7 @@ async def _all(hub: Hub) -> list[dict[str, Any]]:
 
 
 def _shown(hub: Hub, name: str, row: dict[str, Any]) -> dict[str, Any]:
-    circuit = state.circuit_of({"circuit": row.get("circuit") or ""})  # type: ignore[arg-type]  # reads only this key
+    circuit = state.circuit_of({"circuit": row.get("circuit") or ""})
     waiting = [stamp for what, stamp in row.get("oldest", {}).items() if what != outbox.DEAD]
     return {
         "name": name,

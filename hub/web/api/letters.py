@@ -1,10 +1,10 @@
 """Dead letters, one by one and in groups with one cause."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from dlq import shelf
 from hub import desk
@@ -13,7 +13,6 @@ from hub.store import Connection
 from hub.web import models, shown
 from hub.web.auth import Support, Viewer
 from hub.web.parts import After, Body, Id, Limit, Shop, TheHub, To, Word, cursor, page
-from hub.web.parts import Name as PersonName
 from hub.web.parts import Text as Said
 from hub.web.problems import described
 
@@ -28,7 +27,7 @@ _AT_ONCE = 500
 class Go(Body):
     """How to replay."""
 
-    dry_run: bool = Field(False, description="only say what would be replayed")
+    dry_run: StrictBool = Field(False, description="only say what would be replayed", examples=[True])
 
 
 class Reason(Body):
@@ -40,7 +39,7 @@ class Reason(Body):
 class Owner(Body):
     """Who takes care."""
 
-    owner: PersonName | Literal[""] = Field(description="a person; empty: nobody", examples=["li.lei"])
+    owner: Word = Field(max_length=64, description="a person; empty: nobody", examples=["li.lei"])
 
 
 class Remark(Body):
@@ -55,22 +54,20 @@ async def list_letters(
     response: Response,
     hub: TheHub,
     caller: Viewer,
-    state: Annotated[models.LetterState | Literal["all"], Query(description="only this state")] = "open",
+    state: Annotated[models.LetterChoice, Query(description="only this state")] = "open",
     group: Annotated[Word, Query(description="only this group (whole fingerprint)")] = "",
     shop: Shop = "",
     destination: To = "",
     cause: Annotated[Word, Query(description="only this cause", examples=["mapping.unknown_word"])] = "",
     order: Annotated[Word, Query(description="only this order")] = "",
     owner: Annotated[Word, Query(description="only those assigned to this person")] = "",
-    after: After = None,
+    after: After = "",
     limit: Limit = 50,
 ) -> models.Page[models.LetterRow]:
     """Dead letters, newest first, without their evidence. Role: viewer."""
-    rows = await hub.store.read(
-        shelf.find,
-        state=None if state == "all" else state, before=cursor(after), limit=limit + 1, subject=order,
-        fingerprint=group, shop=shop, destination=destination, cause=cause, owner=owner,
-    )  # fmt: skip
+    chosen = None if state == "all" else state
+    equal = {"fingerprint": group, "shop": shop, "destination": destination, "cause": cause, "owner": owner}
+    rows = await hub.store.read(_find, chosen, cursor(after), limit + 1, order, equal)
     found = page(request, response, rows, limit, lambda row: shown.letter(row, caller))
     return models.Page[models.LetterRow].model_validate(found)
 
@@ -101,7 +98,9 @@ async def assign_letter(id: Id, to: Owner, hub: TheHub, caller: Support) -> mode
     return await hub.store.run(_assign_one, id, to.owner, caller.name)
 
 
-@router.post("/dead-letters/{id}/notes", summary="Note on one dead letter", status_code=201, responses=described(400, 404))
+@router.post(
+    "/dead-letters/{id}/notes", summary="Note on one dead letter", status_code=201, responses=described(400, 404)
+)
 async def note_letter(id: Id, remark: Remark, hub: TheHub, caller: Support) -> models.Letter:  # noqa: A002
     """Keep what was found out. Role: support."""
     await hub.store.run(desk.note, id, caller.name, remark.text)
@@ -122,7 +121,9 @@ async def list_groups(
 
 
 @router.post("/dead-letter-groups/{fingerprint}/replay", summary="Replay a group", responses=described(400, 404))
-async def replay_group(fingerprint: Fingerprint, hub: TheHub, caller: Support, how: Go | None = None) -> models.Replayed:
+async def replay_group(
+    fingerprint: Fingerprint, hub: TheHub, caller: Support, how: Go | None = None
+) -> models.Replayed:
     """Send every open letter of the group on again; `dry_run` only says which. Role: support."""
     return await hub.store.run(_replay_group, fingerprint, caller.name, how or Go())
 
@@ -137,6 +138,12 @@ async def discard_group(fingerprint: Fingerprint, why: Reason, hub: TheHub, call
 async def assign_group(fingerprint: Fingerprint, to: Owner, hub: TheHub, caller: Support) -> models.Changed:
     """Give every open letter of the group to a person. Role: support."""
     return await hub.store.run(_assign_group, fingerprint, to.owner, caller.name)
+
+
+def _find(
+    connection: Connection, state: str | None, before: int | None, limit: int, order: str, equal: dict[str, str]
+) -> list[dict[str, Any]]:
+    return shelf.find(connection, state=state, before=before, limit=limit, subject=order, **equal)
 
 
 def _replay_one(connection: Connection, letter_id: int, actor: str, how: Go) -> models.Replayed:

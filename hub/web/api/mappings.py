@@ -46,24 +46,27 @@ async def map_any(channel: Code, request: Request, hub: TheHub, caller: Support,
     return await _tried(request, hub, caller, channel, None, shop)
 
 
-@router.post("/map/{channel}/{kind}", summary="Try a mapping of one kind", responses=described(404, 413), openapi_extra=_RAW)
+@router.post(
+    "/map/{channel}/{kind}", summary="Try a mapping of one kind", responses=described(404, 413), openapi_extra=_RAW
+)
 async def map_kind(
-    channel: Code, kind: models.Kind, request: Request, hub: TheHub, caller: Support, shop: Through = ""
+    channel: Code,
+    kind: Annotated[models.Kind, Path(description="kind of record")],
+    request: Request,
+    hub: TheHub,
+    caller: Support,
+    shop: Through = "",
 ) -> models.Tried:
     """The same for the records of one kind. Role: support."""
     return await _tried(request, hub, caller, channel, kind, shop)
 
 
-async def _tried(
-    request: Request, hub: Hub, caller: Caller, channel: str, kind: str | None, shop: str
-) -> models.Tried:
+async def _tried(request: Request, hub: Hub, caller: Caller, channel: str, kind: str | None, shop: str) -> models.Tried:
     raw = await read_body(request.scope, request.receive, hub.config.hub.body_limit)
     if raw is None:
         raise Refusal(413, "http.too_large", f"the body is larger than {hub.config.hub.body_limit} bytes")
     result = await asyncio.get_running_loop().run_in_executor(None, _try, hub, channel, kind, shop, raw)
-    result["documents"] = [
-        desk.masked(caller.role, d, str(d["schema"]).partition("/")[0]) for d in result["documents"]
-    ]
+    result["documents"] = [desk.masked(caller.role, d, str(d["schema"]).partition("/")[0]) for d in result["documents"]]
     return models.Tried.model_validate(result)
 
 

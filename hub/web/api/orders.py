@@ -8,7 +8,7 @@ from hub.desk import NotFound
 from hub.store import views
 from hub.web import models, shown
 from hub.web.auth import Viewer
-from hub.web.parts import After, Limit, Number, Shop, TheHub, Word, cursor, page
+from hub.web.parts import After, Blank, Limit, Number, Shop, TheHub, Word, cursor, page
 from hub.web.problems import described
 
 router = APIRouter(tags=["orders"])
@@ -24,8 +24,10 @@ async def list_orders(
     kind: KindOf = "order",
     shop: Shop = "",
     state: Annotated[Word, Query(description="only this state", examples=["open"])] = "",
-    review: Annotated[bool | None, Query(description="only those that went on with an assumed answer, or not")] = None,
-    after: After = None,
+    review: Annotated[
+        bool | None, Blank, Query(description="only those that went on with an assumed answer, or not")
+    ] = None,
+    after: After = "",
     limit: Limit = 50,
 ) -> models.Page[models.DocumentRow]:
     """Orders, refunds or other documents, newest first, without their content. Role: viewer."""

@@ -53,8 +53,8 @@ async def list_pulls(hub: TheHub, _: Viewer) -> models.Pulls:
 
 @router.post("/pulls/{shop}", summary="Pull a shop", status_code=202, responses=described(400, 404, 409))
 async def pull(shop: Named, hub: TheHub, caller: Operator, span: Span | None = None) -> models.Pulls:
-    """Ask a platform again: for a span of time, or for what changed since the last pull. A pull that was paused goes on.
-    The answer comes at once; the workers pull, and GET /api/v1/pulls shows how far they are. Role: operator."""
+    """Ask a platform again: for a span of time, or for what changed since the last pull. What was paused goes
+    on. The answer comes at once; the workers pull, and GET /api/v1/pulls shows how far they are. Role: operator."""
     span = span or Span.model_validate({})
     kinds = _kinds(hub, shop, span.kind)
     bounds = _bounds(hub, span)

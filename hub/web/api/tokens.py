@@ -39,7 +39,9 @@ async def make_token(wanted: Wanted, hub: TheHub, caller: Admin) -> models.NewTo
 
 @router.delete("/tokens/{name}", summary="Revoke a token", status_code=204, responses=described(404))
 async def revoke_token(
-    name: Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$", description="the token's name")],
+    name: Annotated[
+        str, Path(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$", description="the token's name")
+    ],
     request: Request,
     hub: TheHub,
     caller: Admin,

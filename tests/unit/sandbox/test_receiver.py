@@ -10,7 +10,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from adapters.sandbox.audit import audit
 from adapters.sandbox.receiver import Behaviour, Receiver
+from adapters.sandbox.traffic import orders
 from tests.unit.sandbox.conversation import Hands
 
 SECRET = "whsec_" + base64.b64encode(b"a receiver's key").decode()
@@ -120,11 +122,11 @@ async def test_it_refuses_the_same_orders_whatever_their_revision() -> None:
 
 
 async def test_a_refusal_names_the_field() -> None:
-    _, _, client = served(needs_sku=True, known_skus=("MUG",))
+    _, _, client = served(needs_sku=True)
     async with client:
-        missing = await send(client, order(lines=[{"sku": "MUG"}, {"sku": None}]))
+        missing = await send(client, order(lines=[{"sku": "SHELF-3L"}, {"sku": None}]))
         unknown = await send(client, order(lines=[{"sku": "CUP"}]))
-        good = await send(client, order(lines=[{"sku": "MUG"}]))
+        good = await send(client, order(lines=[{"sku": "SHELF-3L"}]))
     assert (missing.status_code, missing.json()["field"]) == (422, "lines[1].sku")
     assert (unknown.json()["field"], unknown.json()["code"]) == ("lines[0].sku", "UNKNOWN_SKU")
     assert good.status_code == 201
@@ -167,6 +169,25 @@ async def test_a_mapped_document_is_named_by_its_address() -> None:
     assert [(t["kind"], t["shop"], t["key"]) for t in listed] == [("order", "tb", "77")]
     assert broken.status_code == 422
     assert receiver.report()["by_shop"] == {"tb": 1}
+
+
+async def test_an_audit_names_what_is_missing_unexpected_and_different() -> None:
+    receiver, _, client = served()
+    stories = orders("site", 7, 80, Hands().at)
+    good, lost, other = [s for s in stories if s.label == "normal"][:3]
+    broken = next(s for s in stories if s.label == "unknown_word")
+    paid = {"state": "open", "payment": "paid", "fulfilment": "unshipped", "shippable": True}
+    async with client:
+        for number, (story, state) in enumerate(((good, paid), (other, paid | {"payment": "unpaid"}), (broken, {}))):
+            totals = {name.partition(".")[2]: value for name, value in story.final.items() if "." in name}
+            await send(client, order(story.subject, **state, totals=totals), f"k{number}")
+    found = audit(receiver, [good, lost, other, broken], {})
+    assert (found["wanted"], found["held"]) == (3, 3)
+    assert found["missing"] == [["site", "order", lost.subject]]
+    assert found["unexpected"] == [["site", "order", broken.subject]]
+    assert [(d["order_no"], d["field"], d["found"]) for d in found["differing"]] == [
+        (other.subject, "payment", "unpaid")
+    ]
 
 
 async def test_a_request_without_a_key_is_refused() -> None:

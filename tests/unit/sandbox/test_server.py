@@ -5,11 +5,18 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 
+from adapters import load
+from adapters.port import Delivery
 from adapters.sandbox import configuration
-from tests.unit.sandbox.conversation import Hands, client_of, sandbox
+from adapters.sandbox.receiver import Behaviour
+from canonical.errors import Refused
+from hub.mapping import expression
+from tests.unit.sandbox.conversation import Hands, client_of, sandbox, talk_through
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -46,6 +53,52 @@ async def test_start_wants_to_know_where_the_hub_is() -> None:
     assert answered.status_code == 400
     assert report.json()["started"] is False
     assert set(report.json()["receivers"]) == {"erp", "wms", "tax"}
+
+
+@pytest.mark.parametrize("name", ["erp", "wms", "tax"])
+async def test_the_real_destination_delivers_and_asks(name: str) -> None:
+    """A new document, the same key once more, a lost answer that is asked after, and a refusal with its reason."""
+    hands = Hands()
+    box = sandbox(hands)
+    destination = http_destination(configuration("http://sandbox")["destinations"][name])
+    async with client_of(box) as client:
+        first = await talk_through(destination.push(delivery("A1"), hands.utc), client)
+        again = await talk_through(destination.push(delivery("A1"), hands.utc), client)
+        box.receivers[name].behave(Behaviour(drop_every=1, style=box.receivers[name].behaviour.style))
+        with pytest.raises(httpx.RemoteProtocolError):
+            await talk_through(destination.push(delivery("A2"), hands.utc), client)
+        found = await talk_through(destination.look_up(delivery("A2"), hands.utc), client)
+        nothing = await talk_through(destination.look_up(delivery("A3"), hands.utc), client)
+        box.receivers[name].behave(Behaviour(refuse_every=1, style=box.receivers[name].behaviour.style))
+        with pytest.raises(Refused, match="TAX_4031"):
+            await talk_through(destination.push(delivery("A4"), hands.utc), client)
+    assert first.reference == again.reference == f"{name.upper()}-000001"
+    assert again.already_there is (name == "tax")
+    assert found is not None
+    assert nothing is None
+    report = box.receivers[name].report()
+    assert (report["taken"], report["signature_refused"], report["by_shop"]) == (2, 0, {"site": 2})
+
+
+def http_destination(settings: dict[str, Any]) -> Any:
+    cls = load("destinations", "http")
+    plain = {k: v for k, v in settings.items() if k != "kind"}
+    return cls(cls.Settings(**plain), lambda text, data: expression.compile(text).search(data))
+
+
+def delivery(number: str) -> Delivery:
+    body = {"schema": "order/1", "shop": "site", "order_no": number, "revision": "2026-11-01T09:00:00Z"}
+    place = {"tenant": "default", "destination": "erp", "kind": "order", "shop": "site"}
+    return Delivery(
+        id=number,
+        **place,
+        key=number,
+        subject=number,
+        revision="2026-11-01T09:00:00Z",
+        sequence=1,
+        idempotency_key=f"key-{number}",
+        body=body,
+    )
 
 
 def test_the_process_serves_plays_cuts_connections_and_ends_quietly() -> None:
