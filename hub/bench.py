@@ -10,16 +10,11 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import resource
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -31,12 +26,12 @@ from aiohttp import web
 
 from canonical.errors import ConfigError
 from hub import clock, wire
+from hub.processes import free_port, running
 from hub.store import Store, views
 
 SECRET = "bench-secret"  # noqa: S105  # between processes of one benchmark on loopback
 CONNECTIONS = 16
 IN_FLIGHT = 32
-READY_WITHIN = 30.0
 DRAIN_WITHIN = 120.0
 
 CONFIG = """
@@ -90,14 +85,15 @@ def flow(orders: int, store: str, destinations: int, tell: Callable[[str], None]
         _refuse_used(url)
         receiver_port, hub_port = free_port(), free_port()
         config = _write_config(folder, url, hub_port, receiver_port, destinations)
-        with _process([sys.executable, "-m", "hub.bench", str(receiver_port)], folder / "receiver.log"):
-            wait_for(receiver_port)
+        receiver = [sys.executable, "-m", "hub.bench", str(receiver_port)]
+        with running(receiver, folder / "receiver.log", receiver_port):
             tell(f"bare loop: {orders} documents, {IN_FLIGHT} in flight")
             bare = asyncio.run(_bare(orders, receiver_port))
             tell(f"hub: {orders} signed webhooks over {CONNECTIONS} connections")
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            with _process([sys.executable, "-m", "hub", "run", "-c", str(config)], folder / "hub.log") as process:
-                wait_for(hub_port, process, folder / "hub.log")
+            with running(
+                [sys.executable, "-m", "hub", "run", "-c", str(config)], folder / "hub.log", hub_port
+            ) as process:
                 loaded = asyncio.run(_load(orders, destinations, hub_port, receiver_port, tell))
                 peak = _peak_mib(process.pid)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -250,44 +246,12 @@ def _write_config(folder: Path, url: str, port: int, receiver: int, destinations
     return path
 
 
-@contextmanager
-def _process(command: list[str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with output.open("wb") as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, env={**os.environ, "HUB_LOG": "warning"})  # noqa: S603
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes] | None = None, output: Path | None = None) -> None:
-    """Wait until something listens; raises ConfigError with the end of the process's output if it does not."""
-    deadline = time.perf_counter() + READY_WITHIN
-    while time.perf_counter() < deadline:
-        if process is not None and process.poll() is not None:
-            break
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    said = output.read_text("utf-8", "replace")[-2000:] if output else ""
-    raise ConfigError([f"nothing listens on port {port} after {READY_WITHIN:.0f} s. {said}"])
-
-
 def _peak_mib(pid: int) -> float:
     """Peak memory of a process as the kernel tells it (Linux)."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return 0.0
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def receiver_app() -> web.Application:

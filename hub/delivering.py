@@ -14,10 +14,11 @@ from canonical.errors import HubError, InDoubt, MappingFailed, NotAuthorised, Un
 from dlq import DeadLetter, State, shelf
 from hub import breaker, clock, letters, throttle
 from hub.config import DestinationSection
+from hub.masking import mask_text
 from hub.retry import AskAt, GiveUp, Pause, RetryAt, decide
 from hub.store import Connection, documents, inbox, outbox, state
 from hub.store.outbox import Outcome
-from hub.wire import Log, converse, mask_text
+from hub.wire import Log, converse
 
 LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 """Upper edges in seconds of the accepted-to-delivered histogram."""

@@ -5,14 +5,12 @@ by a word in a mapping table and replayed, and the books are compared with what 
 """
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from adapters.sandbox.server import configuration
 from canonical.errors import ConfigError
 from dlq import shelf
 from hub import desk, wiring
-from hub.bench import free_port, wait_for
+from hub.processes import free_port, running, stop
 from hub.store import Connection, Store, state, views
 
 ORDERS = 450
@@ -254,28 +252,10 @@ def sandbox(folder: Path, orders: int, spread: int = 15, tries: int = 5) -> Iter
                 raise ConfigError([f"the sandbox did not start; see {folder / 'sandbox.log'}"])
             yield json.loads(line)["listening"]
         finally:
-            _stop(process)
+            stop(process)
             process.stdout.close()  # type: ignore[union-attr]  # it is a pipe
 
 
-@contextmanager
-def hub_process(folder: Path, config: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def hub_process(folder: Path, config: Path, port: int) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """`hub run` as a process of its own, up and listening; stopped cleanly at the end."""
-    command = [sys.executable, "-m", "hub", "run", "-c", str(config)]
-    log = folder / "hub.log"
-    with log.open("ab") as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, start_new_session=True, env=dict(os.environ))  # noqa: S603
-        try:
-            wait_for(port, process, log)
-            yield process
-        finally:
-            _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(25)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    return running([sys.executable, "-m", "hub", "run", "-c", str(config)], folder / "hub.log", port)

@@ -1,11 +1,11 @@
-"""The hot path, top to bottom: receive -> (fetch) -> translate -> deliver. Each step claims a batch, works, commits once.
+"""The hot path, top to bottom: receive, fetch, translate, deliver. Each step claims a batch, works, commits once.
 
 Nothing is answered before it is on disk; no mapping mistake, unknown word or crash can lose a message; a poisonous
 item is taken out of its batch and dealt with alone.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -278,7 +278,7 @@ class Flow:
 class Gatherer:
     """Group commit: items that come while a commit is under way, or within `pause` seconds, go into the next one."""
 
-    def __init__(self, commit: Callable[[Sequence[Any]], Any], most: int, pause: float) -> None:
+    def __init__(self, commit: Callable[[list[Any]], Awaitable[Sequence[Any]]], most: int, pause: float) -> None:
         self._commit, self._most, self._pause = commit, most, pause
         self._items: list[tuple[Any, asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None

@@ -8,6 +8,9 @@ from canonical import Problem
 from canonical.errors import HubError
 from dlq import DeadLetter, Step, fingerprint
 
+TITLE_PART = 90
+"""Characters of what was found, and of what was expected, in a letter's title; its problems have all of it."""
+
 
 def of_problems(
     message: Mapping[str, Any], problems: Sequence[Problem], *, key: str, subject: str, mapping_version: str
@@ -114,10 +117,14 @@ def _gist(problem: Problem) -> str:
     return f"{problem.code} {rule} {word}".strip()
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= TITLE_PART else text[: TITLE_PART - 2].rstrip() + " …"
+
+
 def _title(problems: Sequence[Problem]) -> str:
     first = problems[0]
     rule = re.sub(r"\[\d+\]", "[]", first.rule)
-    found = f": found {first.found}" if first.found else ""
-    expected = f", expected {first.expected}" if first.expected else ""
+    found = f": found {_short(first.found)}" if first.found else ""
+    expected = f", expected {_short(first.expected)}" if first.expected else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{rule}{found}{expected}{more}" if rule else f"{first.code}{found}{expected}{more}"

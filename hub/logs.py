@@ -14,6 +14,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
+from canonical.errors import ConfigError
 from hub import clock
 from hub.masking import mask_fields
 
@@ -23,10 +24,10 @@ _FIRST = ("time", "level", "event", "logger", "order")
 
 
 def configure(json: bool, level: str = "info", stream: TextIO | None = None) -> None:
-    """Set up logging for this process. Raises ValueError for an unknown level."""
+    """Set up logging for this process. Raises ConfigError for an unknown level."""
     threshold = logging.getLevelNamesMapping().get(level.upper())
     if threshold is None:
-        raise ValueError(f"{level!r} is not a log level; one of debug, info, warning, error")
+        raise ConfigError([f"{level!r} is not a log level; one of debug, info, warning, error"])
     sink = stream or sys.stderr
     structlog.configure(
         processors=_chain(json, sink),

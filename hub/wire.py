@@ -3,7 +3,6 @@
 httpx keeps its API; under it works aiohttp's connection pool (httpx-aiohttp), several times cheaper under load.
 """
 
-import re
 import time
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -14,6 +13,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fi
 
 from adapters.port import Talk
 from canonical.errors import InDoubt, Refused, Unavailable
+from hub.masking import mask_text
 
 T = TypeVar("T")
 
@@ -102,23 +102,19 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
     return response
 
 
+async def _send(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """A connection that was never made carried nothing: trying again at once cannot do anything twice."""
+    try:
+        return await http.send(request)
+    except httpx.ConnectError:
+        return await _send_again(http, request)
+
+
 @retry(
     retry=retry_if_exception_type(httpx.ConnectError), stop=stop_after_attempt(2), wait=wait_fixed(0.05), reraise=True
 )
-async def _send(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
-    """A connection that was never made carried nothing: trying once more at once cannot do anything twice."""
+async def _send_again(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
     return await http.send(request)
-
-
-def mask_text(text: str) -> str:
-    """Text of a stranger, without what looks like a phone, e-mail, token or signature."""
-    text = re.sub(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)", r"\1****\2", text)
-    text = re.sub(r"[\w.+-]+@([\w-]+\.)+\w+", "***@***", text)
-    return re.sub(
-        r'(?i)("?(?:[\w-]*token|[\w-]*secret|password|authorization|sign(?:ature)?|session(?:key)?)"?\s*[:=]\s*"?)[^"&,\s}]+',
-        r"\1***",
-        text,
-    )
 
 
 def _keep(log: Log, request: httpx.Request, status: int | None, started: float, answer: str) -> None:

@@ -6,16 +6,18 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from adapters.port import Reply
 from hub import clock, wiring
-from hub.flow import Flow
 from hub.store import views
-from hub.wiring import Hub
 from hub.workers import sweep
+
+if TYPE_CHECKING:
+    from hub.flow import Flow
+    from hub.wiring import Hub
 
 SECRET = "rig-secret"
 Answer = Callable[[httpx.Request], httpx.Response]

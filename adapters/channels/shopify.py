@@ -1,39 +1,37 @@
 """Shopify: orders and refunds through the GraphQL Admin API (its queries: shopify.graphql), and webhooks.
 
 Pull: orders by updated_at behind a cursor, which is a place and not a page: rows that change meanwhile move nothing. A
-refund changes its order, so refunds are read out of the orders of the window. Queries cost points: one that is too big
-for the shop is asked again for fewer orders; one that does not fit right now waits until the bucket has refilled.
+refund changes its order, so refunds are read out of the orders of the window. Queries cost points: one that does not
+fit right now waits until the bucket has refilled.
 
-GraphQL's answers are put into the words of REST, which webhooks speak: lists for connections, numbers for gids, snake_case.
-What JMESPath cannot join is laid together here: refund rows beside their lines, shares of a discount beside it.
+GraphQL's answers are put into REST's words, which webhooks speak. What JMESPath cannot join is laid together here:
+refund rows beside their lines, and the shares of a discount beside the discount.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from adapters import signing
-from adapters.answers import retry_after
+from adapters.graphql import TOO_DEAR, GraphQL, Operations, answer_of, check, flat, refusal
 from adapters.port import Capability, Credentials, Envelope, Hint, Page, Receipt, Reply, Talk, Window
+from adapters.wire_json import number, text, typed
 from canonical import parse_json
 from canonical.errors import HubError, NotAuthorised, NotUnderstood, Refusal, Refused, SignatureRejected, Unavailable
 
-T = TypeVar("T")
 ANSWERS: dict[str, type[Refusal]] = {
     **dict.fromkeys(["408", "429", "THROTTLED", "INTERNAL_SERVER_ERROR", "TIMEOUT"], Unavailable),
     **dict.fromkeys(["401", "402", "403", "423", "430", "ACCESS_DENIED", "SHOP_INACTIVE"], NotAuthorised),
     **dict.fromkeys(["400", "404", "406", "422", "MAX_COST_EXCEEDED", "BAD_REQUEST"], Refused),
 }
-"""HTTP statuses and GraphQL's extensions.code. From 500 on an outage; what nobody told us of is refused."""
+"""HTTP statuses and GraphQL's extensions.code."""
 WORDS = {"exceeded": "429", "throttled": "429", "scope": "403", "access token": "401", "api key": "401"}
 """The status that REST errors without one must have had: by what their text contains."""
-TOO_BIG = "wire.query_too_big"
 FETCHED = ("order_transactions/", "fulfillments/", "returns/", "orders/risk", "orders/edited")
 SILENT = ("orders/delete", "customers/", "shop/", "app/")
 SHAPES = (
@@ -41,9 +39,10 @@ SHAPES = (
     "orders, one order, node or refund, and the webhooks orders/* and refunds/create."
 )
 GID = "gid://shopify/"
+OPERATIONS = Operations(Path(__file__).with_suffix(".graphql"))
 LONG = {"lineItems": "MoreLines", "refundLineItems": "MoreRefunded"}
-PARTS = Path(__file__).with_suffix(".graphql").read_text(encoding="utf-8").split("\n\n")
-ASKED = {found.group(1): part for part in PARTS if (found := re.match(r"(?:query|mutation|fragment) (\w+)", part))}
+AN_ORDER = {"financial_status", "display_financial_status", "total_price", "total_price_set", "order_number"}
+CONTAINERS = ("order", "orders", "refund", "refunds", "node", "nodes")
 
 
 class ShopifyShop(BaseModel):
@@ -75,31 +74,34 @@ class Shopify:
 
     def __init__(self, settings: ShopifyShop) -> None:
         self.settings = settings
-        self._base = settings.gateway.rstrip("/") or f"https://{settings.shop}"
+        self._admin = f"{settings.gateway.rstrip('/') or 'https://' + settings.shop}/admin"
+        url, token = f"{self._admin}/api/{settings.api_version}/graphql.json", settings.access_token.get_secret_value()
+        self._api = GraphQL(url, {"X-Shopify-Access-Token": token}, OPERATIONS, ANSWERS, LONG)
 
     def verify(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> None:
         """Base64 HMAC-SHA256 over the raw body, with the secret or the one before it. There is no time in it."""
         given, both = told(headers, "hmac-sha256"), (self.settings.client_secret, self.settings.old_client_secret)
         expected = [signing.hmac_base64(s.get_secret_value(), raw) for s in both if s and s.get_secret_value()]
-        if not raw or not any([signing.same(given, one) for one in expected]):
+        matching = [signing.same(given, one) for one in expected]  # all of them, whichever fits
+        if not raw or not any(matching):
             hint = "Check client_secret. Test notifications sent from the admin are signed with another secret."
             raise SignatureRejected("X-Shopify-Hmac-Sha256 is missing or does not match the body", hint=hint)
 
     def unpack(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> Iterator[Envelope | Hint]:
         """The topic decides. One event may come once for each subscription, and once for each topic."""
-        topic, event = told(headers, "topic"), told(headers, "event-id")
-        number = f"{topic}:{event}:{told(headers, 'name')}" if event else told(headers, "webhook-id")
-        body = parse_json(raw)
-        if topic.startswith(FETCHED) and isinstance(body, dict) and "line_items" not in body:
-            about = typed(body.get("order_edit") or body.get("order") or body, dict)
-            yield Hint("order", text(about.get("order_id") or about.get("id")), number, body)
+        topic, event, body = told(headers, "topic"), told(headers, "event-id"), parse_json(raw)
+        mark = f"{topic}:{event}:{told(headers, 'name')}" if event else told(headers, "webhook-id")
+        if topic.startswith(FETCHED) and "line_items" not in typed(body, dict):
+            about = typed(typed(body, dict).get("order_edit") or typed(body, dict).get("order") or body, dict)
+            yield Hint("order", text(about.get("order_id") or about.get("id")), mark, body)
         elif topic and not topic.startswith(("orders/", "refunds/", *SILENT)):
-            raise NotUnderstood(f"the topic {topic} tells of no order", hint="Subscribe to orders/* and refunds/create.")
+            raise NotUnderstood(
+                f"the topic {topic} tells of no order", hint="Subscribe to orders/* and refunds/create."
+            )
         elif not topic.startswith(SILENT):
             for found in records(body):
-                thin = self.settings.fetch_after_push and isinstance(found, Envelope)
-                hint = Hint(found.kind, found.key, number, found.body)
-                yield hint if thin else replace(found, message_id=number)
+                hint = Hint(found.kind, found.key, mark, found.body)
+                yield hint if self.settings.fetch_after_push else replace(found, message_id=mark)
 
     def acknowledge(self, error: HubError | None) -> Reply:
         """Any 2xx within five seconds; everything else comes again, eight times in four hours."""
@@ -115,46 +117,34 @@ class Shopify:
         return (record for record in records(data, kind) if kind in (None, record.kind))
 
     def pull(self, kind: str, window: Window, cursor: str | None, now: datetime) -> Talk[Page]:
-        """Orders by updated_at. The cursor is "orders a query:Shopify's cursor"."""
+        """Orders by updated_at. The cursor is "orders a query:Shopify's cursor"; too dear, they are halved."""
         first, _, after = (cursor or f"{self.settings.page_size}:").partition(":")
-        size, data, name = int(first), None, "Orders" if kind == "order" else "Refunds"
         span = f"updated_at:>='{window.start:%Y-%m-%dT%H:%M:%SZ}' AND updated_at:<'{window.end:%Y-%m-%dT%H:%M:%SZ}'"
-        while data is None:
-            try:
-                data = yield from self._ask(name, {"first": size, "after": after or None, "query": span}, now)
-            except Refused as error:
-                if error.code != TOO_BIG or size == 1:
-                    raise
-                size //= 2
+        asked = {"first": int(first), "after": after or None, "query": span}
+        try:
+            data = yield from self._api.ask("Orders" if kind == "order" else "Refunds", asked, now)
+        except Refused as error:
+            if error.code != TOO_DEAR or first == "1":
+                raise
+            return (yield from self.pull(kind, window, f"{int(first) // 2}:{after}", now))
         page = typed(data.get("orders"), dict)
         for node in typed(page.get("nodes"), list):
-            yield from self._complete(node, now)
-        envelopes = [found for found in records({"data": data}, kind) if isinstance(found, Envelope)]
+            yield from self._api.complete(node, now)
+        found = [record for record in records({"data": data}, kind) if record.kind == kind]
         info = typed(page.get("pageInfo"), dict)
-        more = info.get("hasNextPage") is True and page["nodes"] and info.get("endCursor")
-        return Page([e for e in envelopes if e.kind == kind], f"{size}:{info['endCursor']}" if more else None)
+        more = info.get("hasNextPage") is True and page.get("nodes") and text(info.get("endCursor"))
+        return Page(found, f"{first}:{more}" if more else None)
 
     def fetch(self, kind: str, key: str, now: datetime) -> Talk[Envelope]:
         """order(id), or node(id) of a refund."""
         name, gid = ("OneOrder", f"{GID}Order/{key}") if kind == "order" else ("OneRefund", f"{GID}Refund/{key}")
-        data = yield from self._ask(name, {"id": gid}, now)
-        yield from self._complete(data.get("order") or data.get("node"), now)
-        for found in records({"data": data}) if data.get("order") or data.get("node") else []:
-            if isinstance(found, Envelope) and found.kind == kind:
-                return found
-        hint = "Orders older than 60 days need the scope read_all_orders."
-        raise Refused(f"there is no {kind} {key}", code="wire.no_such_record", hint=hint)
-
-    def _complete(self, node: Any, now: datetime) -> Talk[None]:
-        """Ask for the rows that did not fit: of the order's lines, of its refunds' rows."""
-        for part in [node, *typed(typed(node, dict).get("refunds"), list)]:
-            for name, query in LONG.items():
-                rows = typed(typed(part, dict).get(name), dict)
-                while (info := typed(rows.get("pageInfo"), dict)).get("hasNextPage") is True and info.get("endCursor"):
-                    data = yield from self._ask(query, {"id": part.get("id"), "after": info["endCursor"]}, now)
-                    more = typed(typed(data.get("node"), dict).get(name), dict)
-                    rows["nodes"] = [*typed(rows.get("nodes"), list), *typed(more.get("nodes"), list)]
-                    rows["pageInfo"] = more.get("pageInfo")
+        data = yield from self._api.ask(name, {"id": gid}, now)
+        node = data.get("order") or data.get("node")
+        if not isinstance(node, dict) or not node:
+            hint = "Orders older than 60 days need the scope read_all_orders."
+            raise Refused(f"there is no {kind} {key}", code="wire.no_such_record", hint=hint)
+        yield from self._api.complete(node, now)
+        return an_order(flat(node, GID)) if kind == "order" else a_refund(flat(node, GID))
 
     def refresh(self, now: datetime) -> Talk[Credentials | None]:
         """Expiring offline tokens: /admin/oauth/access_token. None where the token does not expire."""
@@ -162,7 +152,7 @@ class Shopify:
             return None
         own = {"client_id": self.settings.client_id, "client_secret": self.settings.client_secret.get_secret_value()}
         sent = {**own, "grant_type": "refresh_token", "refresh_token": self.settings.refresh_token.get_secret_value()}
-        fresh = answer_of((yield httpx.Request("POST", f"{self._base}/admin/oauth/access_token", json=sent)), now)
+        fresh = answer_of((yield httpx.Request("POST", f"{self._admin}/oauth/access_token", json=sent)), now, ANSWERS)
         tokens = {name: text(fresh[name]) for name in ("access_token", "refresh_token") if text(fresh.get(name))}
         if "access_token" not in tokens:
             raise NotAuthorised("Shopify gave no new token", hint="Install the app in the shop again.")
@@ -173,44 +163,32 @@ class Shopify:
         """A shipment: fulfillmentCreate, for what may be fulfilled. Stock, absolute: inventorySetQuantities."""
         if str(change["schema"]).startswith("stock/"):
             return (yield from self._stock(change, now))
-        number, carrier = str(change.get("tracking_no") or ""), str(change.get("carrier") or "")
-        data = yield from self._ask("ToShip", {"id": f"{GID}Order/{change['order_no']}"}, now)
-        order = typed(rest(data.get("order")), dict)
-        if number and number in [t["number"] for f in order.get("fulfillments", []) for t in f["tracking_info"]]:
-            return Receipt(number, already_there=True)
+        label, carrier = str(change.get("tracking_no") or ""), str(change.get("carrier") or "")
+        data = yield from self._api.ask("ToShip", {"id": f"{GID}Order/{change['order_no']}"}, now)
+        order = typed(flat(data.get("order"), GID), dict)
+        if label and label in [t["number"] for f in order.get("fulfillments", []) for t in f["tracking_info"]]:
+            return Receipt(label, already_there=True)
         parcels = to_fulfil(order, {str(n["line_no"]): int(n["quantity"]) for n in change.get("lines") or []})
         if not parcels:
             hint = "Shopify lets nothing of it be fulfilled: it is on hold, cancelled, done, or somebody else's."
             raise Refused(f"order {change['order_no']} has nothing to fulfil", hint=hint)
-        tracking = {"number": number, "company": self.settings.carriers.get(carrier, carrier)}
+        tracking = {"number": label, "company": self.settings.carriers.get(carrier, carrier)}
         sent = {"lineItemsByFulfillmentOrder": parcels, "trackingInfo": tracking, "notifyCustomer": True}
-        yield from self._ask("Ship", {"fulfillment": sent}, now)
-        return Receipt(number)
+        yield from self._api.ask("Ship", {"fulfillment": sent}, now)
+        return Receipt(label)
 
     def _stock(self, change: Mapping[str, Any], now: datetime) -> Talk[Receipt]:
         sku, place = str(change["sku"]), (change.get("extra") or {}).get("location_id") or self.settings.location_id
-        data = yield from self._ask("Item", {"query": f"sku:'{sku}'"}, now)
+        data = yield from self._api.ask("Item", {"query": f"sku:'{sku}'"}, now)
         items = [item["id"] for item in data["inventoryItems"]["nodes"] if item["sku"] == sku]
         if len(items) != 1 or not place:
             raise Refused(f"{len(items)} items have the sku {sku}", hint="One must have it; set location_id as well.")
+        # Null as what it was before opts out of Shopify's comparison: the WMS knows the stock, Shopify is told.
         stock = {"inventoryItemId": items[0], "locationId": f"{GID}Location/{place}", "changeFromQuantity": None}
         quantities = [{**stock, "quantity": int(change["available"])}]
         sent = {"name": "available", "reason": "correction", "quantities": quantities}
-        yield from self._ask("SetStock", {"input": sent, "key": f"{sku}:{place}:{change.get('revision')}"}, now)
+        yield from self._api.ask("SetStock", {"input": sent, "key": f"{sku}:{place}:{change.get('revision')}"}, now)
         return Receipt(sku)
-
-    def _ask(self, name: str, variables: Mapping[str, Any], now: datetime) -> Talk[dict[str, Any]]:
-        """One operation of shopify.graphql with the fragments that it uses; the `data` of its answer."""
-        names = [name]
-        for known in names:
-            names += [n for n in re.findall(r"\.\.\.(\w\w\w+)", ASKED[known]) if n not in names]
-        url = f"{self._base}/admin/api/{self.settings.api_version}/graphql.json"
-        sent = {"query": "\n".join(ASKED[known] for known in names), "variables": variables}
-        token = {"X-Shopify-Access-Token": self.settings.access_token.get_secret_value()}
-        data = answer_of((yield httpx.Request("POST", url, headers=token, json=sent)), now).get("data")
-        if isinstance(data, dict):
-            return data
-        raise NotUnderstood(f"{name} was answered without data", hint=SHAPES)
 
 
 def to_fulfil(order: Mapping[str, Any], wanted: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -228,57 +206,93 @@ def to_fulfil(order: Mapping[str, Any], wanted: Mapping[str, int]) -> list[dict[
     return parcels
 
 
-def answer_of(response: httpx.Response, now: datetime) -> dict[str, Any]:
-    """The JSON of an answer. Raises what its status or its errors mean."""
-    status, headers = response.status_code, {k.lower(): v for k, v in response.headers.items()}
-    if not response.is_success:
-        evidence = {"status": status, "answer": response.text[:1000]}
-        raise refusal(str(status), evidence, retry_after(headers, now))
-    body = parse_json(response.content)
-    if not isinstance(body, dict):
-        raise NotUnderstood("Shopify did not answer with an object", hint=SHAPES)
-    check(body)
-    return body
-
-
-def check(body: Mapping[str, Any]) -> None:
-    """Raise what the errors inside of an answer mean: REST's in five shapes, GraphQL's, a mutation's userErrors."""
-    for result in typed(body.get("data"), dict).values():
-        if faults := typed(result, dict).get("userErrors"):
-            raise Refused("Shopify refuses the change", evidence={"userErrors": faults})
-    if not (errors := body.get("errors") or body.get("error")):
-        return
-    first = typed(errors[0] if isinstance(errors, list) else None, dict)
-    code = text(typed(first.get("extensions"), dict).get("code"))
-    cost = typed(typed(body.get("extensions"), dict).get("cost"), dict)
-    bucket, wanted = typed(cost.get("throttleStatus"), dict), number(cost.get("requestedQueryCost"))
-    most, left, refill = (number(bucket.get(n)) for n in ("maximumAvailable", "currentlyAvailable", "restoreRate"))
-    if code == "MAX_COST_EXCEEDED" or (code == "THROTTLED" and 0 < most < wanted):
-        raise Refused("the query costs more than the shop ever has", code=TOO_BIG, evidence={"cost": cost})
-    wait = max(0.0, wanted - left) / refill if code == "THROTTLED" and refill else None
-    said = next((status for word, status in WORDS.items() if word in str(errors).lower()), "")
-    raise refusal(code or said, {"errors": errors, **({"cost": cost} if cost else {})}, wait)
-
-
-def refusal(code: str, evidence: Mapping[str, Any], wait: float | None = None) -> Refusal:
-    """The error that a status or a code means."""
-    means = ANSWERS.get(code) or (Unavailable if code.isdecimal() and int(code) >= 500 else Refused)
-    if means is Unavailable:
-        return Unavailable(f"Shopify: {code}", retry_after=wait, throttled=code in ("429", "THROTTLED"), evidence=evidence)
-    return means(f"Shopify refuses: {code or 'see its answer'}", evidence=evidence)
-
-
-def records(body: Any, kind: str | None = None) -> Iterator[Envelope | Hint]:
+def records(body: Any, kind: str | None = None) -> Iterator[Envelope]:
     """Records inside of anything that Shopify answers or pushes."""
     if isinstance(body, list):
         for item in body:
             yield from records(item, kind)
-        return
-    if not isinstance(body, dict):
+    elif not isinstance(body, dict):
         raise NotUnderstood(f"expected a JSON object, found {type(body).__name__}", hint=SHAPES)
-    if isinstance(status := body.get("status"), int) and "body" in body:  # an answer kept with its status
-        after = [v for k, v in typed(body.get("headers"), dict).items() if k.lower() == "retry-after"]
+    elif isinstance(status := body.get("status"), int) and "body" in body:  # an answer that was kept with its status
+        after = typed(body.get("headers"), dict).get("Retry-After")
         if status >= 400:
-            raise refusal(str(status), {"answer": body["body"]}, number(after[0]) if after else None)
+            raise refusal(str(status), ANSWERS, {"answer": body["body"]}, number(after) if after else None)
         yield from records(body["body"], kind)
-    ...
+    elif body.keys() & {"errors", "error", "data"} and "id" not in body:
+        check(body, ANSWERS, next((status for word, status in WORDS.items() if word in str(body).lower()), ""))
+        yield from records(flat(body.get("data"), GID), kind)
+    elif any(name != name.lower() for name in body):
+        yield from records(flat(body, GID), kind)
+    elif "refund_line_items" in body or ("total_refunded_set" in body and not body.keys() & AN_ORDER):
+        yield a_refund(body)
+    elif "line_items" in body and body.keys() & AN_ORDER:
+        yield from of_an_order(body, kind)
+    else:
+        yield from contained(body, kind)
+
+
+def contained(body: dict[str, Any], kind: str | None) -> Iterator[Envelope]:
+    """What lies in a container of REST, or in the data of GraphQL."""
+    if not (name := next((n for n in CONTAINERS if isinstance(body.get(n), dict | list)), "")):
+        what = text(body.get("admin_graphql_api_id")).removeprefix(GID).partition("/")[0] or ", ".join(sorted(body)[:3])
+        raise NotUnderstood(f"neither an order nor a refund: {what or 'an empty object'}", hint=SHAPES)
+    value = flat(body[name], GID)
+    for item in value if isinstance(value, list) else [value]:
+        if not isinstance(item, dict):
+            raise NotUnderstood(f"{name} holds {type(item).__name__}", hint=SHAPES)
+        if name.startswith("refund") or "refund_line_items" in item:
+            yield a_refund(item)
+        else:
+            yield from of_an_order(item, kind)
+
+
+def of_an_order(order: dict[str, Any], kind: str | None) -> Iterator[Envelope]:
+    """The order, or for kind "refund" the refunds inside of it."""
+    if kind != "refund":
+        yield an_order(order)
+        return
+    for refund in typed(order.get("refunds"), list):
+        about = {name: order.get(name) for name in ("id", "currency_code")}
+        yield a_refund({"order": about, **typed(refund, dict)})
+
+
+def a_refund(body: dict[str, Any]) -> Envelope:
+    """One refund. Raises NotUnderstood for what refunds/calculate answers: a refund that was not made."""
+    if not (key := text(body.get("id"))):
+        raise NotUnderstood("a refund without an id: a calculation, or a part of one", hint=SHAPES)
+    order = text(body.get("order_id")) or text(typed(body.get("order"), dict).get("id"))
+    changed = body.get("updated_at") or body.get("processed_at") or body.get("created_at")
+    return Envelope("refund", key, body, text(changed), order)
+
+
+def an_order(order: dict[str, Any]) -> Envelope:
+    """One order, with the rows of refunds that move money beside its lines, and discount shares beside discounts."""
+    rows: dict[str, list[Any]] = {}
+    for refund in typed(order.get("refunds"), list):
+        moves = typed(typed(refund, dict).get("transactions"), list)
+        for one in typed(typed(refund, dict).get("refund_line_items"), list) if moves else []:
+            row = typed(one, dict)
+            line = text(row.get("line_item_id")) or text(typed(row.get("line_item"), dict).get("id"))
+            rows.setdefault(line, []).append({**row, "line_item": None, "transactions": moves})
+    shares: dict[str, list[Any]] = {}
+    lines = [typed(line, dict) for line in typed(order.get("line_items"), list)]
+    for part in [*lines, *(typed(one, dict) for one in typed(order.get("shipping_lines"), list))]:
+        for share in [typed(one, dict) for one in typed(part.get("discount_allocations"), list)]:
+            place = share.get("discount_application_index", typed(share.get("discount_application"), dict).get("index"))
+            shares.setdefault(text(place) or "0", []).append(share)
+    discounts = [typed(one, dict) for one in typed(order.get("discount_applications"), list)]
+    laid = {
+        "line_items": [{**line, "refund_line_items": rows.get(text(line.get("id")), [])} for line in lines],
+        "discount_applications": [{**one, "shares": shares.get(str(n), [])} for n, one in enumerate(discounts)],
+    }
+    number = text(order.get("id"))
+    body = {**order, **{name: value for name, value in laid.items() if name in order}}
+    return Envelope("order", number, body, text(order.get("updated_at")), number)
+
+
+def told(headers: Mapping[str, str], name: str) -> str:
+    """A header of a webhook, which bears the prefix of old or of new webhooks."""
+    return (headers.get(f"x-shopify-{name}") or headers.get(f"shopify-{name}") or "").strip()
+
+
+ADAPTER = Shopify

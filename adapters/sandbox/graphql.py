@@ -80,16 +80,21 @@ def choose(selection: list[Selected], data: Any, what: str) -> Any:
 
 
 def cost(selection: list[Selected]) -> int:
-    """Points of a query: one an object, two and its children a connection, nothing a scalar."""
+    """Points of a query: an object 1, a connection 2 and its items, scalars and amounts of money nothing."""
     points = 0
     for part in selection:
         if not part.name:
             points += cost(part.selection)
-        elif part.selection:
-            inner = cost(part.selection)
+        elif part.selection and not part.name.endswith("Set") and part.name != "pageInfo":
             size = part.arguments.get("first") or part.arguments.get("last")
-            points += 2 + int(size) * max(inner, 1) if size else 1 + inner
+            points += 2 + int(size) * (1 + _item_cost(part.selection)) if size else 1 + cost(part.selection)
     return points
+
+
+def _item_cost(selection: list[Selected]) -> int:
+    """One item of a connection, below nodes or edges and node."""
+    inner = [p for p in selection if p.name in ("nodes", "edges", "node", "")]
+    return sum(cost(p.selection) if p.name in ("nodes", "node") else _item_cost(p.selection) for p in inner)
 
 
 def connection(items: list[dict[str, Any]]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

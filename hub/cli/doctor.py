@@ -39,8 +39,10 @@ def _findings(hub: Hub, connection: Connection, now: float) -> list[dict[str, An
     found = [*_pulls(connection), *_queues(connection, now), *_messages(connection, now)]
     if not hub.targets:
         found.append(("hub.toml has no destination", "hub init shows one of each kind"))
-    for group in shelf.groups(connection, limit=10):
-        found.append((f"{group['count']} dead letter(s): {group['title']}", f"hub dlq show {group['sample']}"))
+    found += [
+        (f"{group['count']} dead letter(s): {group['title']}", f"hub dlq show {group['sample']}")
+        for group in shelf.groups(connection, limit=10)
+    ]
     return [{"what": what, "do": do} for what, do in found]
 
 

@@ -1,5 +1,6 @@
 """`hub map`: try a mapping on what a platform answered or pushed."""
 
+import difflib
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import typer
 
 import adapters
-from canonical.errors import ConfigError, HubError
+from canonical.errors import ConfigError, HubError, Refusal
 from hub import clock, wiring
 from hub.cli.output import PROBLEMS, USAGE, WELL, emit, err, errors, fail, out, table
 from hub.mapping.catalog import Catalog
@@ -29,14 +30,19 @@ def map_file(
 ) -> None:
     """Show what a platform's answer or push becomes. No store, no network. Exit 0: no problems; 1: some."""
     code, _, kind = channel.partition("/")
+    if code not in adapters.codes("channels"):
+        near = difflib.get_close_matches(code, adapters.codes("channels"), 1)
+        known = f"did you mean {near[0]}?" if near else f"there are: {', '.join(adapters.codes('channels'))}"
+        fail(f"unknown channel {code!r}", hint=known, code=USAGE)
     with errors():
         try:
             result = _try(code, kind or None, _read(file), shop, config, mappings)
         except HubError as error:
+            hint = _hint(error)
             if as_json:
-                problem = {"code": error.code, "hint": error.hint, "found": error.message}
+                problem = {"code": error.code, "hint": hint, "found": error.message}
                 emit({"documents": [], "problems": [problem], "hints": []})
-            fail(error.message, hint=error.hint)
+            fail(error.message, hint=hint)
     if as_json:
         emit(result)
     else:
@@ -61,6 +67,15 @@ def _try(code: str, kind: str | None, raw: bytes, shop: str, config: Path, mappi
     if problems:
         raise ConfigError(problems)
     return try_mapping(catalog, wiring.unconfigured(adapter), code, kind, raw, clock.now())
+
+
+def _hint(error: HubError) -> str:
+    """What to do at a command line: the class's own hint is for somebody who has a dead letter before them."""
+    if error.hint != type(error).hint:
+        return error.hint
+    if isinstance(error, Refusal):
+        return "This is the platform's answer to a failed call, not data; the channel's page tells what the code means."
+    return "Give what the platform answers or pushes: a page, a single record or a push body, as it came."
 
 
 def _read(file: str) -> bytes:

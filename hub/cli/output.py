@@ -22,7 +22,10 @@ from hub.store import Connection, Store
 WELL, PROBLEMS, USAGE, REFUSED = 0, 1, 2, 3
 """Exit codes: all well; problems found; wrong usage; refused by policy or configuration."""
 
-out = Console(highlight=False, soft_wrap=True)
+PIPED_WIDTH = 180
+"""Columns of a table that goes into a file or a pipe, where no terminal sets the width."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 ConfigOption = typer.Option(

@@ -1,6 +1,6 @@
 """The hub.toml that `hub init` writes."""
 
-TEMPLATE = '''# The hub's configuration: shops, destinations, routes. Check it with `hub check`, then `hub run`.
+TEMPLATE = """# The hub's configuration: shops, destinations, routes. Check it with `hub check`, then `hub run`.
 # Secrets are never written here: "env:NAME" reads an environment variable, "file:PATH" a file.
 # Durations, rates and sizes carry their unit: "30s", "10m", "24h"; "50/s", "600/m"; "10MiB".
 # Delete the shops and destinations that you do not have.
@@ -78,4 +78,4 @@ to = ["erp", "archive"]
 [[routes]]
 on = "refund"
 to = ["erp", "archive"]
-'''
+"""

@@ -140,10 +140,8 @@ def destination_states(connection: Connection) -> list[dict[str, Any]]:
         if row["state"] in outbox.UNFINISHED:
             entry["oldest"][row["state"]] = row["oldest"]
     shared = {r["name"]: dict(r) for r in connection.execute(select(destinations)).mappings()}
-    return [
-        {"name": n, **counts.get(n, {"counts": {}, "oldest": {}}), **{k: v for k, v in shared.get(n, {}).items() if k != "name"}}
-        for n in sorted(set(counts) | set(shared))
-    ]  # fmt: skip
+    nothing: dict[str, Any] = {"counts": {}, "oldest": {}}
+    return [{**shared.get(n, {}), **counts.get(n, nothing), "name": n} for n in sorted(set(counts) | set(shared))]
 
 
 def message_states(connection: Connection) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ def described() -> dict[str, Any]:
     problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     shop = {
         "name": "shop", "in": "path", "required": True, "description": "name in hub.toml",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 63}, "example": "tb-main",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 63}, "example": "site",
     }  # fmt: skip
     push = {
         "tags": ["operations"],

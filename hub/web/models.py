@@ -44,8 +44,8 @@ class DocumentRow(Answer):
     id: int
     tenant: str
     kind: str = Field(examples=["order"])
-    shop: str = Field(examples=["tb-main"])
-    channel: str = Field(examples=["taobao"])
+    shop: str = Field(examples=["site"])
+    channel: str = Field(examples=["generic"])
     number: str = Field(description="the platform's number", examples=["4100000000000000123"])
     display_no: str = Field(description="the number that people see, where the platform has another one")
     subject: str = Field(description="the order that it belongs to", examples=["4100000000000000123"])
@@ -56,7 +56,7 @@ class DocumentRow(Answer):
         list[str], BeforeValidator(lambda v: [n for n in v.split(",") if n] if isinstance(v, str) else v)
     ] = Field(description="destinations that got it", examples=[["erp", "wms"]])
     review: bool = Field(description="it went on with an assumed answer: a person should look at it")
-    mapping_version: str = Field(examples=["taobao/order@3f2a9c1b"])
+    mapping_version: str = Field(examples=["generic/order@3f2a9c1b"])
     message_id: int = Field(description="the message that it was made from")
     created_at: Time
     updated_at: Time
@@ -96,8 +96,8 @@ class DeliveryRow(Answer):
     tenant: str
     destination: str = Field(examples=["erp"])
     kind: str = Field(examples=["order"])
-    shop: str = Field(examples=["tb-main"])
-    channel: str = Field(examples=["taobao"])
+    shop: str = Field(examples=["site"])
+    channel: str = Field(examples=["generic"])
     key: str = Field(description="the document's number")
     subject: str = Field(description="the order that it belongs to")
     sequence: int = Field(description="the document's version; deliveries of one order go out in this order")
@@ -164,7 +164,7 @@ class LetterRow(Answer):
     tenant: str
     step: str = Field(description="where it stuck: unpack, fetch, map, check, route or send", examples=["map"])
     cause: str = Field(examples=["mapping.unknown_word"])
-    title: str = Field(examples=["taobao/order: order.state: found 'TELEPORTED', expected a word of the table state"])
+    title: str = Field(examples=["generic/order: order.state: found 'TELEPORTED', expected a word of the table state"])
     hint: str = Field(description="what to do")
     fingerprint: str = Field(description="its group: letters with one cause", examples=["9c0f1b7a3d5e2468"])
     shop: str
@@ -273,152 +273,3 @@ class Changed(Answer):
     """How many letters were changed."""
 
     letters: int = Field(examples=[1])
-
-
-class Destination(Answer):
-    """A destination's health."""
-
-    name: str = Field(examples=["erp"])
-    kind: str = Field(description="its adapter", examples=["http"])
-    breaker: Literal["closed", "open", "half_open"]
-    forced: bool = Field(description="a person forced the breaker")
-    paused: str = Field(description="why it is paused; empty: it is not")
-    counts: dict[str, int] = Field(description="deliveries by state", examples=[{"delivered": 812, "waiting": 3}])
-    oldest_waiting: Time = Field(description="when the oldest delivery that is not through was accepted")
-
-
-class Destinations(Answer):
-    """Every destination of hub.toml."""
-
-    items: list[Destination]
-
-
-class PullRow(Answer):
-    """Where a shop's pull of one kind stands."""
-
-    shop: str
-    kind: str
-    reached: Time = Field(description="everything modified before this has been seen")
-    window_start: Time
-    window_end: Time
-    due_at: Time
-    failures: int
-    error: str
-    paused: str = Field(description="why it is paused; empty: it is not")
-    pages: int
-    records: int
-    repeats: int = Field(description="records that the hub had already")
-    updated_at: Time
-
-
-class Pulls(Answer):
-    """Pulls of all shops."""
-
-    items: list[PullRow]
-
-
-class Balance(Answer):
-    """The books of one channel and destination: accepted = delivered + waiting + held + ignored + dead."""
-
-    channel: str = Field(examples=["taobao"])
-    destination: str = Field(examples=["erp"])
-    accepted: int
-    delivered: int
-    waiting: int
-    held: int
-    ignored: int
-    dead: int
-    holds: bool = Field(description="whether the books balance")
-
-
-class Balances(Answer):
-    """The books of all channels and destinations."""
-
-    items: list[Balance]
-
-
-class Act(Answer):
-    """One entry of the audit log."""
-
-    id: int
-    at: Time
-    actor: str
-    act: str = Field(examples=["letter.replayed"])
-    subject: str
-    detail: str
-
-
-class Rejected(Answer):
-    """A request whose sender could not be proven: enough to find the cause, nothing of its body."""
-
-    id: int
-    shop: str
-    at: Time
-    code: str = Field(examples=["wire.signature"])
-    why: str
-    size: int = Field(description="bytes of the body")
-    digest: str = Field(description="SHA-256 of the body")
-    sender: str = Field(description="address that it came from")
-
-
-class Token(Answer):
-    """An API token, without its secret."""
-
-    id: int
-    name: str
-    role: Role
-    created_at: Time
-    revoked_at: Time
-
-
-class Tokens(Answer):
-    """Every API token."""
-
-    items: list[Token]
-
-
-class NewToken(Answer):
-    """A token that was just made. It is shown this once."""
-
-    name: str
-    role: Role
-    token: str = Field(examples=["hub_3q2-7w..."])
-
-
-class Mapping(Answer):
-    """A mapping in force."""
-
-    name: str = Field(examples=["channels/taobao/order"])
-    kind: str = Field(examples=["order"])
-    version: str = Field(examples=["taobao/order@3f2a9c1b"])
-    file: str = Field(examples=["mappings/channels/taobao/order.toml"])
-
-
-class Mappings(Answer):
-    """Every mapping in force."""
-
-    items: list[Mapping]
-
-
-class TriedRecord(Answer):
-    """A record that would be fetched, or ignored."""
-
-    kind: str
-    key: str
-    why: str = ""
-
-
-class TriedProblem(Found):
-    """A finding with the record that it is about."""
-
-    kind: str
-    key: str
-
-
-class Tried(Answer):
-    """What a platform's answer or push would become."""
-
-    documents: list[dict[str, Any]] = Field(description="canonical documents", examples=[[{"schema": "order/1"}]])
-    problems: list[TriedProblem]
-    hints: list[TriedRecord] = Field(description="thin events: the hub would fetch the record")
-    ignored: list[TriedRecord] = Field(default_factory=list)

@@ -38,7 +38,7 @@ After = Annotated[
     Query(pattern=r"^([1-9][0-9]{0,17})?$", description="`next` of the page before", examples=["1041"]),
 ]
 Blank = BeforeValidator(_or_none)
-Shop = Annotated[Word, Query(description="only this shop", examples=["tb-main"])]
+Shop = Annotated[Word, Query(description="only this shop", examples=["site"])]
 To = Annotated[Word, Query(description="only this destination", examples=["erp"])]
 
 

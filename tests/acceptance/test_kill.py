@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from hub import demo, wiring
-from hub.bench import free_port
+from hub.processes import free_port
 
 KILLS = 22
 

@@ -8,6 +8,7 @@ A fenced block is told what it is by the comment before it:
     <!-- background: until URL -->           its command keeps running; go on when the URL answers
     <!-- again, until it fits -->            the output may need some seconds to come out as shown
     <!-- exit: N -->                         the command ends with N instead of 0
+    <!-- again, until it fits; exit: N -->   both
     <!-- not run: WHY -->                    for the reader only
 
 A `console` block needs none: lines with "$ " are typed in one shell, the lines below are what must come back; `...`
@@ -113,9 +114,7 @@ class Reader:
                 process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
-        assert self._shell.stdin is not None
-        self._shell.stdin.close()
-        self._shell.wait(15)
+        self._shell.communicate(timeout=15)
 
     # -- files ---------------------------------------------------------------------------------------------------
 
@@ -143,10 +142,11 @@ class Reader:
         if block.told.startswith("background: until "):
             self._keep(commands[0][0], self._there(block.told.removeprefix("background: until ")), where)
             return
-        code = int(block.told.removeprefix("exit: ")) if block.told.startswith("exit: ") else 0
+        ending = re.search(r"\bexit: (\d+)", block.told)
+        code = int(ending[1]) if ending else 0
+        patience = PATIENCE if "again, until it fits" in block.told else 0.0
         for command, expected in commands:
             last = command == commands[-1][0]
-            patience = PATIENCE if block.told.startswith("again") else 0.0
             self._expect(command, expected, code if last else 0, patience, where)
 
     def _expect(self, command: str, expected: str, code: int, patience: float, where: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -13,14 +14,16 @@ from hub.store import outbox, state, views
 from tests.rig import ONE, Rig, order
 
 
-async def open_letters(rig: Rig) -> list[dict]:
-    return await rig.read(shelf.find)
+async def open_letters(rig: Rig) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = await rig.read(shelf.find)
+    return found
 
 
 def breaker_toml(**extra: str) -> str:
     settings = {"retry": '{ first = "50ms", factor = 1, jitter = 0 }', **extra}
     lines = "\n".join(f"{k} = {v}" for k, v in settings.items())
-    return f'[destinations.erp]\nkind = "http"\nurl = "https://erp.example.com/d"\n{lines}\n[[routes]]\non = "order"\nto = ["erp"]\n'
+    head = '[destinations.erp]\nkind = "http"\nurl = "https://erp.example.com/d"\n'
+    return f'{head}{lines}\n[[routes]]\non = "order"\nto = ["erp"]\n'
 
 
 async def test_a_pushed_order_reaches_its_destination_once(rig: Rig) -> None:
@@ -394,8 +397,9 @@ async def test_no_route_for_a_kind_is_a_dead_letter_and_a_closed_condition_is_no
         ONE.replace('on = "order"\n', 'on = "order"\nif = "shippable"\n').replace('on = "refund"', 'on = "stock"')
     )
     await rig.push(order("W1", payment_status="unpaid", paid="0", paid_at=None))
-    await rig.push({"refund_no": "R1", "order_no": "W1", "type": "refund_only", "status": "requested", "amount": "5.00",
-                    "currency": "CNY", "created_at": "2026-11-01T10:00:00Z", "updated_at": "2026-11-01T10:00:00Z"})  # fmt: skip
+    asked = "2026-11-01T10:00:00Z"
+    refund = {"refund_no": "R1", "order_no": "W1", "type": "refund_only", "status": "requested", "amount": "5.00"}
+    await rig.push({**refund, "currency": "CNY", "created_at": asked, "updated_at": asked})
     await rig.work()
     assert rig.seen == []
     assert [letter["cause"] for letter in await open_letters(rig)] == ["routing.none"]

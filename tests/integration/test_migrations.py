@@ -15,7 +15,7 @@ def test_migrations_and_tables_agree(store_url: str) -> None:
         store.prepare()
         with store.look() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
-            found = compare_metadata(context, [metadata, letters])
+            found = compare_metadata(context, [metadata, letters])  # type: ignore[arg-type]  # takes a list as well
     finally:
         store.close()
     assert found == []

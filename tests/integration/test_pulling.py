@@ -55,7 +55,8 @@ async def pull_all(rig: Rig) -> int:
 
 
 async def test_pages_are_taken_to_the_end_and_repeats_are_only_counted(make_rig: Callable[..., Rig]) -> None:
-    rig, asked = make_rig(TOML), []
+    rig = make_rig(TOML)
+    asked: list[httpx.Request] = []
     rig.answer = site([[order(f"P{n}{i}") for i in range(3)] for n in range(4)], asked)
     assert await pull_all(rig) == 12
     await rig.run(state.keep_pull, "list", "order", due_at=0.0)
@@ -67,9 +68,11 @@ async def test_pages_are_taken_to_the_end_and_repeats_are_only_counted(make_rig:
 
 
 async def test_a_crash_between_pages_asks_for_the_same_page_of_the_same_window(make_rig: Callable[..., Rig]) -> None:
-    rig, asked = make_rig(TOML), []
+    rig = make_rig(TOML)
+    asked: list[httpx.Request] = []
     rig.answer = site([[order("A1")], [order("A2")]], asked)
     shop, settings = rig.hub.shops["list"], rig.hub.config.shops["list"].pull
+    assert settings
     first = await pulling.pull_page(rig.hub.store, rig.http, shop, "order", settings, "")
     assert first is not None
     assert first.more
@@ -110,12 +113,11 @@ async def test_refused_credentials_pause_the_pull_and_nothing_else(make_rig: Cal
 
 @pytest.mark.parametrize("pull_first", [True, False])
 async def test_push_and_pull_of_one_order_are_one_delivery(make_rig: Callable[..., Rig], pull_first: bool) -> None:
-    rig, asked = make_rig(TOML), []
+    rig = make_rig(TOML)
+    asked: list[httpx.Request] = []
     rig.answer = site([[order("C1", minute=5)]], asked)
 
     async def push() -> None:
-        shop = rig.hub.shops["site"]
-        rig.hub.shops["site"] = shop
         await rig.push(order("C1", minute=5), shop="site")
 
     # One shop that pushes and pulls: its pushes come in under the same name.
@@ -130,7 +132,9 @@ async def test_push_and_pull_of_one_order_are_one_delivery(make_rig: Callable[..
 
 
 async def test_the_window_ends_in_the_past_and_reaches_back_over_the_one_before(make_rig: Callable[..., Rig]) -> None:
-    rig, asked = make_rig(TOML.replace('next_cursor = "next"', 'next_cursor = "next"\nsince_param = "since"\nuntil_param = "until"')), []
+    more = 'next_cursor = "next"\nsince_param = "since"\nuntil_param = "until"'
+    rig = make_rig(TOML.replace('next_cursor = "next"', more))
+    asked: list[httpx.Request] = []
     rig.answer = site([[]], asked)
     await pull_all(rig)
     await asyncio.sleep(0.01)

@@ -89,7 +89,13 @@ def refund_node(refund: Mapping[str, Any], order: Mapping[str, Any]) -> dict[str
         "transactions": connection(transactions),
         "duties": [],
         "return": None,
-        "order": {"__typename": "Order", "id": order["admin_graphql_api_id"], "legacyResourceId": str(order["id"])},
+        "order": {
+            "__typename": "Order",
+            "id": order["admin_graphql_api_id"],
+            "name": order["name"],
+            "updatedAt": order["updated_at"],
+            "currencyCode": order["currency"],
+        },
     }
 
 

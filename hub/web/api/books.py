@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from hub import desk
 from hub.store import state
-from hub.web import models
+from hub.web import models, upkeep
 from hub.web.auth import Support, Viewer
 from hub.web.parts import After, Limit, Shop, TheHub, cursor, page
 
@@ -12,19 +12,19 @@ router = APIRouter(tags=["books"])
 
 
 @router.get("/balance", summary="Balance the books")
-async def balance(hub: TheHub, _: Viewer) -> models.Balances:
+async def balance(hub: TheHub, _: Viewer) -> upkeep.Balances:
     """Per channel and destination: accepted = delivered + waiting + held + ignored + dead. Role: viewer."""
     rows = await hub.store.read(desk.balance, list(hub.targets))
-    return models.Balances.model_validate({"items": rows})
+    return upkeep.Balances.model_validate({"items": rows})
 
 
 @router.get("/audit", summary="Read the audit log")
 async def audit(
     request: Request, response: Response, hub: TheHub, _: Support, after: After = "", limit: Limit = 50
-) -> models.Page[models.Act]:
+) -> models.Page[upkeep.Act]:
     """Who did what and when, the hub's own turns (breakers, pauses) included, newest first. Role: support."""
     rows = await hub.store.read(state.audit_log, before=cursor(after), limit=limit + 1)
-    return models.Page[models.Act].model_validate(page(request, response, rows, limit))
+    return models.Page[upkeep.Act].model_validate(page(request, response, rows, limit))
 
 
 @router.get("/quarantine", summary="List rejected requests")
@@ -36,7 +36,7 @@ async def quarantine(
     shop: Shop = "",
     after: After = "",
     limit: Limit = 50,
-) -> models.Page[models.Rejected]:
+) -> models.Page[upkeep.Rejected]:
     """Pushes whose signature or time was wrong, newest first; a bounded number per shop is kept. Role: support."""
     rows = await hub.store.read(state.quarantined, shop, limit + 1, before=cursor(after))
-    return models.Page[models.Rejected].model_validate(page(request, response, rows, limit))
+    return models.Page[upkeep.Rejected].model_validate(page(request, response, rows, limit))

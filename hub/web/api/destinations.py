@@ -8,7 +8,7 @@ from pydantic import Field
 from hub import desk
 from hub.desk import NotFound
 from hub.store import outbox, state, views
-from hub.web import models
+from hub.web import upkeep
 from hub.web.auth import Operator, Viewer
 from hub.web.parts import Body, Named, TheHub
 from hub.web.problems import described
@@ -34,13 +34,13 @@ class Forced(Body):
 
 
 @router.get("/destinations", summary="List destinations")
-async def list_destinations(hub: TheHub, _: Viewer) -> models.Destinations:
+async def list_destinations(hub: TheHub, _: Viewer) -> upkeep.Destinations:
     """Every destination of hub.toml with its breaker, its queue and its oldest waiting delivery. Role: viewer."""
-    return models.Destinations.model_validate({"items": await _all(hub)})
+    return upkeep.Destinations.model_validate({"items": await _all(hub)})
 
 
 @router.post("/destinations/{name}/pause", summary="Pause a destination", responses=described(400, 404))
-async def pause(name: Named, hub: TheHub, caller: Operator, why: Why | None = None) -> models.Destination:
+async def pause(name: Named, hub: TheHub, caller: Operator, why: Why | None = None) -> upkeep.Destination:
     """Stop sending there; its deliveries wait. Role: operator."""
     _known(hub, name)
     await hub.store.run(desk.pause, name, caller.name, why.reason if why else "")
@@ -48,7 +48,7 @@ async def pause(name: Named, hub: TheHub, caller: Operator, why: Why | None = No
 
 
 @router.post("/destinations/{name}/resume", summary="Resume a destination", responses=described(404))
-async def resume(name: Named, hub: TheHub, caller: Operator) -> models.Destination:
+async def resume(name: Named, hub: TheHub, caller: Operator) -> upkeep.Destination:
     """Send there again, and close the ticket about its credentials. Role: operator."""
     _known(hub, name)
     await hub.store.run(desk.resume, name, caller.name)
@@ -56,7 +56,7 @@ async def resume(name: Named, hub: TheHub, caller: Operator) -> models.Destinati
 
 
 @router.post("/destinations/{name}/breaker", summary="Force a circuit breaker", responses=described(400, 404))
-async def force_breaker(name: Named, to: Forced, hub: TheHub, caller: Operator) -> models.Destination:
+async def force_breaker(name: Named, to: Forced, hub: TheHub, caller: Operator) -> upkeep.Destination:
     """Force the circuit breaker open (nothing is sent) or closed (everything is tried). Role: operator."""
     _known(hub, name)
     await hub.store.run(desk.force_breaker, name, to.state, caller.name)
@@ -68,8 +68,8 @@ def _known(hub: Hub, name: str) -> None:
         raise NotFound(f"there is no destination {name!r} in hub.toml", hint=f"There are: {', '.join(hub.targets)}")
 
 
-async def _one(hub: Hub, name: str) -> models.Destination:
-    return models.Destination.model_validate(next(d for d in await _all(hub) if d["name"] == name))
+async def _one(hub: Hub, name: str) -> upkeep.Destination:
+    return upkeep.Destination.model_validate(next(d for d in await _all(hub) if d["name"] == name))
 
 
 async def _all(hub: Hub) -> list[dict[str, Any]]:

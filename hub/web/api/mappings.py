@@ -9,7 +9,7 @@ import adapters
 from hub import clock, desk, wiring
 from hub.desk import NotFound
 from hub.trial import try_mapping
-from hub.web import models
+from hub.web import models, upkeep
 from hub.web.auth import Caller, Support, Viewer
 from hub.web.intake import read_body
 from hub.web.parts import TheHub, Word
@@ -17,7 +17,7 @@ from hub.web.problems import Refusal, described
 from hub.wiring import Hub
 
 router = APIRouter(tags=["mappings"])
-Code = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="an adapter's name", examples=["taobao"])]
+Code = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="an adapter's name", examples=["generic"])]
 Through = Annotated[Word, Query(description="use this shop of hub.toml: its settings, tenant and mapping")]
 _RAW: dict[str, Any] = {
     "requestBody": {
@@ -32,15 +32,15 @@ _RAW: dict[str, Any] = {
 
 
 @router.get("/mappings", summary="List mappings")
-async def list_mappings(hub: TheHub, _: Viewer) -> models.Mappings:
+async def list_mappings(hub: TheHub, _: Viewer) -> upkeep.Mappings:
     """Every mapping in force with its version, which every document that it makes records. Role: viewer."""
     found = [hub.catalog.mapping(name) for name in hub.catalog.names()]
     items = [{"name": m.full_name, "kind": m.kind, "version": m.version, "file": m.file} for m in found]
-    return models.Mappings.model_validate({"items": items})
+    return upkeep.Mappings.model_validate({"items": items})
 
 
 @router.post("/map/{channel}", summary="Try a mapping", responses=described(404, 413), openapi_extra=_RAW)
-async def map_any(channel: Code, request: Request, hub: TheHub, caller: Support, shop: Through = "") -> models.Tried:
+async def map_any(channel: Code, request: Request, hub: TheHub, caller: Support, shop: Through = "") -> upkeep.Tried:
     """Show what a platform's answer or push would become, as `hub map` does. Nothing is stored or sent.
     Role: support."""
     return await _tried(request, hub, caller, channel, None, shop)
@@ -56,18 +56,18 @@ async def map_kind(
     hub: TheHub,
     caller: Support,
     shop: Through = "",
-) -> models.Tried:
+) -> upkeep.Tried:
     """The same for the records of one kind. Role: support."""
     return await _tried(request, hub, caller, channel, kind, shop)
 
 
-async def _tried(request: Request, hub: Hub, caller: Caller, channel: str, kind: str | None, shop: str) -> models.Tried:
+async def _tried(request: Request, hub: Hub, caller: Caller, channel: str, kind: str | None, shop: str) -> upkeep.Tried:
     raw = await read_body(request.scope, request.receive, hub.config.hub.body_limit)
     if raw is None:
         raise Refusal(413, "http.too_large", f"the body is larger than {hub.config.hub.body_limit} bytes")
     result = await asyncio.get_running_loop().run_in_executor(None, _try, hub, channel, kind, shop, raw)
     result["documents"] = [desk.masked(caller.role, d, str(d["schema"]).partition("/")[0]) for d in result["documents"]]
-    return models.Tried.model_validate(result)
+    return upkeep.Tried.model_validate(result)
 
 
 def _try(hub: Hub, channel: str, kind: str | None, shop: str, raw: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from hub import clock, desk, pulling
 from hub.desk import NotFound, NotNow
 from hub.store import Connection, state, views
-from hub.web import models, shown
+from hub.web import models, shown, upkeep
 from hub.web.auth import Operator, Viewer
 from hub.web.parts import Body, Named, TheHub
 from hub.web.problems import FieldProblem, Refusal, described
@@ -45,21 +45,21 @@ class Span(Body):
 
 
 @router.get("/pulls", summary="List pulls")
-async def list_pulls(hub: TheHub, _: Viewer) -> models.Pulls:
+async def list_pulls(hub: TheHub, _: Viewer) -> upkeep.Pulls:
     """Where each shop's pulls stand, and what went wrong. Role: viewer."""
     rows = await hub.store.read(views.pull_states)
-    return models.Pulls.model_validate({"items": [shown.pull(r) for r in rows]})
+    return upkeep.Pulls.model_validate({"items": [shown.pull(r) for r in rows]})
 
 
 @router.post("/pulls/{shop}", summary="Pull a shop", status_code=202, responses=described(400, 404, 409))
-async def pull(shop: Named, hub: TheHub, caller: Operator, span: Span | None = None) -> models.Pulls:
+async def pull(shop: Named, hub: TheHub, caller: Operator, span: Span | None = None) -> upkeep.Pulls:
     """Ask a platform again: for a span of time, or for what changed since the last pull. What was paused goes
     on. The answer comes at once; the workers pull, and GET /api/v1/pulls shows how far they are. Role: operator."""
     span = span or Span.model_validate({})
     kinds = _kinds(hub, shop, span.kind)
     bounds = _bounds(hub, span)
     rows = await hub.store.run(_ask, shop, kinds, bounds, caller.name)
-    return models.Pulls.model_validate({"items": [shown.pull(r) for r in rows]})
+    return upkeep.Pulls.model_validate({"items": [shown.pull(r) for r in rows]})
 
 
 def _kinds(hub: Hub, shop: str, kind: str | None) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import Field
 from hub import clock
 from hub.desk import NotFound, NotNow
 from hub.store import Connection, state
-from hub.web import models
+from hub.web import models, upkeep
 from hub.web.auth import Admin, Gate, digest_of, fresh_token
 from hub.web.parts import Body, Name, TheHub
 from hub.web.problems import described
@@ -24,17 +24,17 @@ class Wanted(Body):
 
 
 @router.get("/tokens", summary="List tokens")
-async def list_tokens(hub: TheHub, _: Admin) -> models.Tokens:
+async def list_tokens(hub: TheHub, _: Admin) -> upkeep.Tokens:
     """Every token, the revoked ones too, without its secret. Role: admin."""
-    return models.Tokens.model_validate({"items": await hub.store.read(state.all_tokens)})
+    return upkeep.Tokens.model_validate({"items": await hub.store.read(state.all_tokens)})
 
 
 @router.post("/tokens", summary="Make a token", status_code=201, responses=described(400, 409))
-async def make_token(wanted: Wanted, hub: TheHub, caller: Admin) -> models.NewToken:
+async def make_token(wanted: Wanted, hub: TheHub, caller: Admin) -> upkeep.NewToken:
     """Make a token. It is shown in this answer and never again: the hub keeps only its hash. Role: admin."""
     token = fresh_token()
     await hub.store.run(_add, wanted.name, wanted.role, digest_of(token), caller.name)
-    return models.NewToken(name=wanted.name, role=wanted.role, token=token)
+    return upkeep.NewToken(name=wanted.name, role=wanted.role, token=token)
 
 
 @router.delete("/tokens/{name}", summary="Revoke a token", status_code=204, responses=described(404))

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from hub import breaker, throttle
 from hub.breaker import CLOSED, HALF_OPEN, OPEN, Circuit
 from hub.config import Breaker
-from hub.throttle import Bucket
 
 POLICY = Breaker(failures=0.5, over=60, at_least=10, open_for=30)
 
@@ -50,7 +49,7 @@ def test_a_forced_state_holds_whatever_happens() -> None:
 
 @given(rate=st.floats(0.1, 1000), asks=st.lists(st.tuples(st.integers(0, 50), st.floats(0, 5)), max_size=30))
 def test_a_bucket_never_grants_more_than_its_rate_allows(rate: float, asks: list[tuple[int, float]]) -> None:
-    bucket: Bucket | None = None
+    bucket: throttle.Bucket | None = None
     now = granted = 0.0
     for wanted, pause in asks:
         now += pause

@@ -1,11 +1,13 @@
 """Which destinations a document goes to."""
 
+from typing import Any
+
 from hub.config import Config
 from hub.mapping import expression
 from hub.routing import Routes
 
 
-def routes(*rules: dict, destinations: dict | None = None) -> Routes:
+def routes(*rules: dict[str, Any], destinations: dict[str, Any] | None = None) -> Routes:
     names = {n for rule in rules for n in rule["to"]}
     sections = {n: {"kind": "http", **(destinations or {}).get(n, {})} for n in names}
     return Routes(Config.model_validate({"destinations": sections, "routes": rules}), expression.compile)

@@ -7,7 +7,8 @@ import pytest
 import respx
 
 from canonical.errors import InDoubt, Refused, Unavailable
-from hub.wire import Log, converse, mask_text
+from hub.masking import mask_text
+from hub.wire import Log, converse
 
 URL = "https://erp.example.com/orders"
 
@@ -31,13 +32,13 @@ async def test_a_talk_runs_to_its_result_and_is_logged() -> None:
 
 
 @respx.mock
-async def test_a_server_that_is_not_reached_is_tried_once_more_and_carried_nothing() -> None:
+async def test_a_server_that_is_not_reached_is_tried_again_at_once_and_carried_nothing() -> None:
     route = respx.post(URL).mock(side_effect=httpx.ConnectError("refused"))
     log = Log()
     async with httpx.AsyncClient() as http:
         with pytest.raises(Unavailable) as caught:
             await converse(http, talk(), 5, log)
-    assert route.call_count == 2
+    assert route.call_count == 3
     assert caught.value.code == "delivery.unreachable"
     assert log.sent is False
 

@@ -14,6 +14,7 @@ from adapters.sandbox import Sandbox, Setup, build, configuration
 from adapters.sandbox.deals import douyin, jd, shopify, site, taobao
 from adapters.sandbox.platform import Record, beijing, iso
 from adapters.sandbox.story import Book, Step
+from canonical.errors import Unavailable
 from hub.mapping import expression
 
 NOW = 1_790_000_000.0
@@ -72,7 +73,11 @@ async def pull_all(
     found: list[Envelope] = []
     cursor: str | None = None
     for _ in range(1000):
-        page: Page = await talk_through(channel.pull(kind, window, cursor, hands.utc), client, between)
+        try:
+            page: Page = await talk_through(channel.pull(kind, window, cursor, hands.utc), client, between)
+        except Unavailable as limit:
+            hands.at += limit.retry_after or 1
+            continue
         found += page.envelopes
         cursor = page.next_cursor
         if cursor is None:

@@ -1,6 +1,6 @@
 """A hub behind its application, in this process, over a fresh SQLite file."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,6 @@ async def visitor(rig: Rig) -> AsyncIterator[Visitor]:
 
 
 @pytest.fixture(autouse=True)
-def _structlog_as_it_was() -> AsyncIterator[None]:
+def _structlog_as_it_was() -> Iterator[None]:
     yield
     structlog.reset_defaults()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
+from canonical.errors import ConfigError
 from hub import logs
 from hub.masking import mask_fields, mask_text
 from hub.web.auth import fresh_token
@@ -49,7 +50,7 @@ def test_lines_below_the_level_are_not_written(sink: io.StringIO) -> None:
     structlog.get_logger("hub.flow").info("small talk")
     logging.getLogger("some.library").info("small talk")
     assert sink.getvalue() == ""
-    with pytest.raises(ValueError, match="not a log level"):
+    with pytest.raises(ConfigError, match="not a log level"):
         logs.configure(json=True, level="loud")
 
 

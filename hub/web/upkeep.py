@@ -1,0 +1,156 @@
+"""What the API answers about running the hub: destinations, pulls, books, tokens, mappings."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from hub.web.models import Answer, Found, Role, Time
+
+
+class Destination(Answer):
+    """A destination's health."""
+
+    name: str = Field(examples=["erp"])
+    kind: str = Field(description="its adapter", examples=["http"])
+    breaker: Literal["closed", "open", "half_open"]
+    forced: bool = Field(description="a person forced the breaker")
+    paused: str = Field(description="why it is paused; empty: it is not")
+    counts: dict[str, int] = Field(description="deliveries by state", examples=[{"delivered": 812, "waiting": 3}])
+    oldest_waiting: Time = Field(description="when the oldest delivery that is not through was accepted")
+
+
+class Destinations(Answer):
+    """Every destination of hub.toml."""
+
+    items: list[Destination]
+
+
+class PullRow(Answer):
+    """Where a shop's pull of one kind stands."""
+
+    shop: str
+    kind: str
+    reached: Time = Field(description="everything modified before this has been seen")
+    window_start: Time
+    window_end: Time
+    due_at: Time
+    failures: int
+    error: str
+    paused: str = Field(description="why it is paused; empty: it is not")
+    pages: int
+    records: int
+    repeats: int = Field(description="records that the hub had already")
+    updated_at: Time
+
+
+class Pulls(Answer):
+    """Pulls of all shops."""
+
+    items: list[PullRow]
+
+
+class Balance(Answer):
+    """The books of one channel and destination: accepted = delivered + waiting + held + ignored + dead."""
+
+    channel: str = Field(examples=["generic"])
+    destination: str = Field(examples=["erp"])
+    accepted: int
+    delivered: int
+    waiting: int
+    held: int
+    ignored: int
+    dead: int
+    holds: bool = Field(description="whether the books balance")
+
+
+class Balances(Answer):
+    """The books of all channels and destinations."""
+
+    items: list[Balance]
+
+
+class Act(Answer):
+    """One entry of the audit log."""
+
+    id: int
+    at: Time
+    actor: str
+    act: str = Field(examples=["letter.replayed"])
+    subject: str
+    detail: str
+
+
+class Rejected(Answer):
+    """A request whose sender could not be proven: enough to find the cause, nothing of its body."""
+
+    id: int
+    shop: str
+    at: Time
+    code: str = Field(examples=["wire.signature"])
+    why: str
+    size: int = Field(description="bytes of the body")
+    digest: str = Field(description="SHA-256 of the body")
+    sender: str = Field(description="address that it came from")
+
+
+class Token(Answer):
+    """An API token, without its secret."""
+
+    id: int
+    name: str
+    role: Role
+    created_at: Time
+    revoked_at: Time
+
+
+class Tokens(Answer):
+    """Every API token."""
+
+    items: list[Token]
+
+
+class NewToken(Answer):
+    """A token that was just made. It is shown this once."""
+
+    name: str
+    role: Role
+    token: str = Field(examples=["hub_3q2-7w..."])
+
+
+class Mapping(Answer):
+    """A mapping in force."""
+
+    name: str = Field(examples=["channels/generic/order"])
+    kind: str = Field(examples=["order"])
+    version: str = Field(examples=["generic/order@3f2a9c1b"])
+    file: str = Field(examples=["mappings/channels/generic/order.toml"])
+
+
+class Mappings(Answer):
+    """Every mapping in force."""
+
+    items: list[Mapping]
+
+
+class TriedRecord(Answer):
+    """A record that would be fetched, or ignored."""
+
+    kind: str
+    key: str
+    why: str = ""
+
+
+class TriedProblem(Found):
+    """A finding with the record that it is about."""
+
+    kind: str
+    key: str
+
+
+class Tried(Answer):
+    """What a platform's answer or push would become."""
+
+    documents: list[dict[str, Any]] = Field(description="canonical documents", examples=[[{"schema": "order/1"}]])
+    problems: list[TriedProblem]
+    hints: list[TriedRecord] = Field(description="thin events: the hub would fetch the record")
+    ignored: list[TriedRecord] = Field(default_factory=list)
