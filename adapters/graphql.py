@@ -6,6 +6,7 @@ fast it refills. A query that does not fit right now is Unavailable until it doe
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -84,24 +85,41 @@ class GraphQL:
             rows["pageInfo"] = more.get("pageInfo")
 
 
-def flat(value: Any, gid: str) -> Any:
-    """An answer as REST would say it: connections as lists, names in snake_case, and global ids without what stands
-    before their number (`gid` is how those begin).
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a platform's GraphQL differs from its REST, beyond connections and the spelling of names.
 
-    >>> flat({"lineItems": {"nodes": [{"id": "gid://demo/LineItem/7", "currentQuantity": 2}]}}, "gid://demo/")
-    {'line_items': [{'id': '7', 'current_quantity': 2}]}
+    `gid` is how global ids begin; `names` are fields called otherwise in REST (both in snake_case); the words in fields
+    of `lower` are upper-case in GraphQL and lower-case in REST.
     """
-    if isinstance(value, dict):
-        if isinstance(value.get("nodes"), list):
-            return [flat(node, gid) for node in value["nodes"]]
-        if isinstance(value.get("edges"), list):
-            return [flat(typed(edge, dict).get("node"), gid) for edge in value["edges"]]
-        return {_CAPITAL.sub("_", str(name)).lower(): flat(inner, gid) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [flat(item, gid) for item in value]
-    if isinstance(value, str) and value.startswith(gid):
-        return value.rpartition("/")[2].partition("?")[0]
-    return value
+
+    gid: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    lower: frozenset[str] = frozenset()
+
+    def rest(self, value: Any) -> Any:
+        """An answer as REST would say it: connections as lists, names in snake_case, ids as numbers.
+
+        >>> Dialect("gid://demo/").rest({"lineItems": {"nodes": [{"id": "gid://demo/LineItem/7", "isGift": True}]}})
+        {'line_items': [{'id': '7', 'is_gift': True}]}
+        """
+        if isinstance(value, dict):
+            if isinstance(value.get("nodes"), list):
+                return [self.rest(node) for node in value["nodes"]]
+            if isinstance(value.get("edges"), list):
+                return [self.rest(typed(edge, dict).get("node")) for edge in value["edges"]]
+            return dict(self._field(str(name), inner) for name, inner in value.items())
+        if isinstance(value, list):
+            return [self.rest(item) for item in value]
+        if isinstance(value, str) and value.startswith(self.gid):
+            return value.rpartition("/")[2].partition("?")[0]
+        return value
+
+    def _field(self, name: str, value: Any) -> tuple[str, Any]:
+        plain = _CAPITAL.sub("_", name).lower()
+        plain = self.names.get(plain, plain)
+        word = value.lower() if plain in self.lower and isinstance(value, str) else value
+        return plain, self.rest(word)
 
 
 def answer_of(response: httpx.Response, now: datetime, answers: Mapping[str, type[Refusal]]) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from typing import Any
 import httpx
 import tomlkit
 
-from adapters.sandbox.server import configuration
 from canonical.errors import ConfigError
 from dlq import shelf
 from hub import desk, wiring
@@ -223,6 +222,8 @@ def lost(control: httpx.Client, store: Store) -> list[str]:
 
 def write_config(folder: Path, base: str, port: int) -> Path:
     """A hub.toml for the sandbox, with a copy of the mappings that may be changed."""
+    from adapters.sandbox.server import configuration  # not every command has to wait for the sandbox to load
+
     shutil.copytree(wiring.mappings_folder(), folder / "mappings")
     plain = configuration(base)
     for name, shop in plain["shops"].items():

@@ -30,6 +30,8 @@ WIDEST = 86400.0
 SLOWEST = 900.0
 """Longest wait (seconds) after repeated failures."""
 LEASE = 120.0
+ROUNDING = 0.001
+"""Seconds by which two times may differ that mean the same."""
 KINDS = {"order": Capability.PULL_ORDERS, "refund": Capability.PULL_REFUNDS}
 
 
@@ -72,22 +74,22 @@ async def pull_page(
     except HubError as error:
         await store.run(_failed, shop.name, kind, window, leased, error, now.timestamp())
         return Pulled(error=f"{error.code}: {error.message}")
-    new = await store.run(_keep, shop, kind, window, page, pull, now)
-    return Pulled(len(page.envelopes) + len(page.hints), new, page.next_cursor is not None)
+    new = await store.run(_keep, shop, kind, window, leased, page, pull, now)
+    more = page.next_cursor is not None or _rest(leased, window) is not None
+    return Pulled(len(page.envelopes) + len(page.hints), new, more)
 
 
 def span(connection: Connection, shop: str, kind: str, start: float, end: float) -> None:
-    """Ask for a past span once: the next pull of this kind begins there."""
+    """Ask for a past span once: the next pulls of this kind go through it, the widest window at a time."""
     state.pull_state(connection, shop, kind)
     state.keep_pull(
-        connection, shop, kind, window_start=start, window_end=min(end, start + WIDEST), cursor=None, due_at=0.0,
-        paused="", failures=0,
-    )  # fmt: skip
+        connection, shop, kind, window_start=start, window_end=end, cursor=None, due_at=0.0, paused="", failures=0
+    )
 
 
 def _window(row: Any, pull: Pull, now: float) -> Window:
     if row["window_end"] is not None:
-        return _between(row["window_start"], row["window_end"])
+        return _between(row["window_start"], min(row["window_end"], row["window_start"] + WIDEST))
     reached = row["reached"]
     start = now - pull.first if reached is None else reached - pull.overlap
     return _between(start, min(now - SETTLE, start + WIDEST))
@@ -97,8 +99,26 @@ def _between(start: float, end: float) -> Window:
     return Window(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
 
 
+def _rest(leased: Any, window: Window) -> float | None:
+    """Where the span that was asked for ends, if this window is not its last."""
+    end: float | None = leased["window_end"]
+    return end if end is not None and end - window.end.timestamp() > ROUNDING else None
+
+
+def _asked_meanwhile(leased: Any, row: Any) -> bool:
+    """Whether a person asked for another span while this page was on its way."""
+    return any(leased[name] != row[name] for name in ("window_start", "window_end", "cursor"))
+
+
 def _keep(
-    connection: Connection, shop: ShopFront, kind: str, window: Window, page: Page, pull: Pull, now: datetime
+    connection: Connection,
+    shop: ShopFront,
+    kind: str,
+    window: Window,
+    leased: Any,
+    page: Page,
+    pull: Pull,
+    now: datetime,
 ) -> int:
     records: list[Envelope | Hint] = [*page.envelopes, *page.hints]
     items = [incoming(shop, record, "pull", now) for record in records]
@@ -115,24 +135,29 @@ def _keep(
         "lease_owner": "",
         "updated_at": stamp,
     }
-    end = window.end.timestamp()
-    if page.next_cursor is not None:
-        values |= {
-            "window_start": window.start.timestamp(),
-            "window_end": end,
-            "cursor": page.next_cursor,
-            "due_at": stamp + (1 / pull.limit if pull.limit else 0),
-        }
-    else:
-        reached = max(end, row["reached"] or 0.0)
-        behind = stamp - reached > max(pull.overlap, pull.every) + SETTLE
-        values |= {"window_start": None, "window_end": None, "cursor": None, "reached": reached}
-        values["due_at"] = stamp if behind else stamp + pull.every
+    if not _asked_meanwhile(leased, row):
+        values |= _next(leased, window, page, pull, stamp)
     state.keep_pull(connection, shop.name, kind, **values)
     known = {id(item) for item in repeats}
     counts = accepted_counts([item for item in items if id(item) not in known], [])
     state.count(connection, counts | {("pulled", shop.name, kind): float(len(items))})
     return len(new)
+
+
+def _next(leased: Any, window: Window, page: Page, pull: Pull, now: float) -> dict[str, Any]:
+    """Where the pull goes on: the window's next page, the next window of a span, or what changes from now on."""
+    start, end, rest = window.start.timestamp(), window.end.timestamp(), _rest(leased, window)
+    soon = now + (1 / pull.limit if pull.limit else 0)
+    if page.next_cursor is not None:
+        return {"window_start": start, "window_end": rest or end, "cursor": page.next_cursor, "due_at": soon}
+    reached = leased["reached"]
+    if reached is None or start <= reached:  # a span beyond what was reached leaves a gap that is still to be seen
+        reached = end if reached is None else max(end, reached)
+    if rest is not None:
+        return {"window_start": end, "window_end": rest, "cursor": None, "due_at": soon, "reached": reached}
+    behind = now - reached > max(pull.overlap, pull.every) + SETTLE
+    due_at = soon if behind else now + pull.every
+    return {"window_start": None, "window_end": None, "cursor": None, "due_at": due_at, "reached": reached}
 
 
 def _failed(
@@ -142,9 +167,12 @@ def _failed(
     wait = min(2.0**failures, SLOWEST)
     if isinstance(error, Unavailable) and error.retry_after is not None:
         wait = max(error.retry_after, 0.05)
+    if _asked_meanwhile(row, state.pull_state(connection, shop, kind)):
+        state.keep_pull(connection, shop, kind, lease_until=0.0, lease_owner="")
+        return
     values: dict[str, Any] = {
         "window_start": window.start.timestamp(),
-        "window_end": window.end.timestamp(),
+        "window_end": _rest(row, window) or window.end.timestamp(),
         "failures": failures,
         "error": f"{error.code}: {error.message}"[:500],
         "due_at": now + wait,

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
@@ -17,10 +18,14 @@ from hub.masking import mask_text
 
 T = TypeVar("T")
 
+NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 ANSWER_KEPT = 2000
 """Characters of an answer kept in the exchange log."""
 ANSWER_LIMIT = 20 * 1024**2
 """Bytes of an answer that are read at most."""
+CONNECTIONS = 1000
+KEEP_ALIVE = 4.5
+"""Seconds that an idle connection is kept: less than common servers do, so that few are found closed when used."""
 MAX_TURNS = 20
 """Requests in one talk; more means that an adapter loops."""
 
@@ -56,7 +61,8 @@ class Log:
 
 def client(mounts: dict[str, httpx.AsyncBaseTransport] | None = None) -> httpx.AsyncClient:
     """The hub's HTTP client: one per process. Redirects are not followed: a POST must not wander."""
-    return httpx.AsyncClient(transport=AiohttpTransport(), mounts=mounts or {}, follow_redirects=False)
+    limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE)
+    return httpx.AsyncClient(transport=AiohttpTransport(limits=limits), mounts=mounts or {}, follow_redirects=False)
 
 
 async def converse(http: httpx.AsyncClient, talk: Talk[T], timeout: float, log: Log | None = None) -> T:
@@ -84,7 +90,9 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
     started = time.perf_counter()
     try:
         response = await _send(http, request)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+    except NEVER_CONNECTED as error:
+        if _was_connected(error):
+            raise _lost(log, request, started, error) from error
         _keep(log, request, None, started, type(error).__name__)
         raise Unavailable(
             f"{_host(request)} cannot be reached: {_plain(error)}", code="delivery.unreachable"
@@ -92,9 +100,7 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise Refused(f"not a usable address: {_plain(error)}", code="delivery.bad_url") from error
     except httpx.HTTPError as error:
-        log.sent = True
-        _keep(log, request, None, started, type(error).__name__)
-        raise InDoubt(f"the answer of {_host(request)} was lost: {_plain(error)}") from error
+        raise _lost(log, request, started, error) from error
     log.sent = True
     if len(response.content) > ANSWER_LIMIT:
         raise Refused("the answer is larger than 20 MiB", code="delivery.answer_too_large")
@@ -106,7 +112,9 @@ async def _send(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Respon
     """A connection that was never made carried nothing: trying again at once cannot do anything twice."""
     try:
         return await http.send(request)
-    except httpx.ConnectError:
+    except httpx.ConnectError as error:
+        if _was_connected(error):
+            raise
         return await _send_again(http, request)
 
 
@@ -115,6 +123,20 @@ async def _send(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Respon
 )
 async def _send_again(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
     return await http.send(request)
+
+
+def _was_connected(error: BaseException) -> bool:
+    """httpx-aiohttp tells a connection that broke in use as one that was never made; aiohttp's own error knows."""
+    cause = error.__cause__
+    broken = isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+    return broken and not isinstance(cause, aiohttp.ClientConnectorError)
+
+
+def _lost(log: Log, request: httpx.Request, started: float, error: httpx.HTTPError) -> InDoubt:
+    """A request went out and its answer did not come: it may have taken effect."""
+    log.sent = True
+    _keep(log, request, None, started, type(error).__name__)
+    return InDoubt(f"the answer of {_host(request)} was lost: {_plain(error)}")
 
 
 def _keep(log: Log, request: httpx.Request, status: int | None, started: float, answer: str) -> None:

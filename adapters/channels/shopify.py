@@ -18,7 +18,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from adapters import signing
-from adapters.graphql import TOO_DEAR, GraphQL, Operations, answer_of, check, flat, refusal
+from adapters.graphql import TOO_DEAR, Dialect, GraphQL, Operations, answer_of, check, refusal
 from adapters.port import Capability, Credentials, Envelope, Hint, Page, Receipt, Reply, Talk, Window
 from adapters.wire_json import number, text, typed
 from canonical import parse_json
@@ -39,9 +39,26 @@ SHAPES = (
     "orders, one order, node or refund, and the webhooks orders/* and refunds/create."
 )
 GID = "gid://shopify/"
+NAMES = {
+    **{"display_financial_status": "financial_status", "display_fulfillment_status": "fulfillment_status"},
+    **{"currency_code": "currency", "presentment_currency_code": "presentment_currency", "is_gift_card": "gift_card"},
+    **{"original_unit_price_set": "price_set", "original_price_set": "price_set", "allocated_amount_set": "amount_set"},
+    **{"unfulfilled_quantity": "fulfillable_quantity", "country_code_v2": "country_code"},
+    "display_status": "shipment_status",
+}
+WORDS_OF = {
+    "financial_status",
+    "fulfillment_status",
+    "shipment_status",
+    "status",
+    "kind",
+    "restock_type",
+    "cancel_reason",
+}
+GRAPHQL = Dialect(GID, NAMES, frozenset(WORDS_OF))
 OPERATIONS = Operations(Path(__file__).with_suffix(".graphql"))
 LONG = {"lineItems": "MoreLines", "refundLineItems": "MoreRefunded"}
-AN_ORDER = {"financial_status", "display_financial_status", "total_price", "total_price_set", "order_number"}
+AN_ORDER = {"financial_status", "total_price", "total_price_set", "order_number"}
 CONTAINERS = ("order", "orders", "refund", "refunds", "node", "nodes")
 
 
@@ -144,7 +161,7 @@ class Shopify:
             hint = "Orders older than 60 days need the scope read_all_orders."
             raise Refused(f"there is no {kind} {key}", code="wire.no_such_record", hint=hint)
         yield from self._api.complete(node, now)
-        return an_order(flat(node, GID)) if kind == "order" else a_refund(flat(node, GID))
+        return an_order(GRAPHQL.rest(node)) if kind == "order" else a_refund(GRAPHQL.rest(node))
 
     def refresh(self, now: datetime) -> Talk[Credentials | None]:
         """Expiring offline tokens: /admin/oauth/access_token. None where the token does not expire."""
@@ -165,7 +182,7 @@ class Shopify:
             return (yield from self._stock(change, now))
         label, carrier = str(change.get("tracking_no") or ""), str(change.get("carrier") or "")
         data = yield from self._api.ask("ToShip", {"id": f"{GID}Order/{change['order_no']}"}, now)
-        order = typed(flat(data.get("order"), GID), dict)
+        order = typed(GRAPHQL.rest(data.get("order")), dict)
         if label and label in [t["number"] for f in order.get("fulfillments", []) for t in f["tracking_info"]]:
             return Receipt(label, already_there=True)
         parcels = to_fulfil(order, {str(n["line_no"]): int(n["quantity"]) for n in change.get("lines") or []})
@@ -220,9 +237,9 @@ def records(body: Any, kind: str | None = None) -> Iterator[Envelope]:
         yield from records(body["body"], kind)
     elif body.keys() & {"errors", "error", "data"} and "id" not in body:
         check(body, ANSWERS, next((status for word, status in WORDS.items() if word in str(body).lower()), ""))
-        yield from records(flat(body.get("data"), GID), kind)
+        yield from records(GRAPHQL.rest(body.get("data")), kind)
     elif any(name != name.lower() for name in body):
-        yield from records(flat(body, GID), kind)
+        yield from records(GRAPHQL.rest(body), kind)
     elif "refund_line_items" in body or ("total_refunded_set" in body and not body.keys() & AN_ORDER):
         yield a_refund(body)
     elif "line_items" in body and body.keys() & AN_ORDER:
@@ -236,7 +253,7 @@ def contained(body: dict[str, Any], kind: str | None) -> Iterator[Envelope]:
     if not (name := next((n for n in CONTAINERS if isinstance(body.get(n), dict | list)), "")):
         what = text(body.get("admin_graphql_api_id")).removeprefix(GID).partition("/")[0] or ", ".join(sorted(body)[:3])
         raise NotUnderstood(f"neither an order nor a refund: {what or 'an empty object'}", hint=SHAPES)
-    value = flat(body[name], GID)
+    value = GRAPHQL.rest(body[name])
     for item in value if isinstance(value, list) else [value]:
         if not isinstance(item, dict):
             raise NotUnderstood(f"{name} holds {type(item).__name__}", hint=SHAPES)
@@ -266,28 +283,36 @@ def a_refund(body: dict[str, Any]) -> Envelope:
 
 
 def an_order(order: dict[str, Any]) -> Envelope:
-    """One order, with the rows of refunds that move money beside its lines, and discount shares beside discounts."""
+    """One order, with what lies in several of its places laid together: see mappings/channels/shopify/order.toml."""
     rows: dict[str, list[Any]] = {}
-    for refund in typed(order.get("refunds"), list):
-        moves = typed(typed(refund, dict).get("transactions"), list)
-        for one in typed(typed(refund, dict).get("refund_line_items"), list) if moves else []:
-            row = typed(one, dict)
-            line = text(row.get("line_item_id")) or text(typed(row.get("line_item"), dict).get("id"))
-            rows.setdefault(line, []).append({**row, "line_item": None, "transactions": moves})
-    shares: dict[str, list[Any]] = {}
-    lines = [typed(line, dict) for line in typed(order.get("line_items"), list)]
-    for part in [*lines, *(typed(one, dict) for one in typed(order.get("shipping_lines"), list))]:
-        for share in [typed(one, dict) for one in typed(part.get("discount_allocations"), list)]:
-            place = share.get("discount_application_index", typed(share.get("discount_application"), dict).get("index"))
-            shares.setdefault(text(place) or "0", []).append(share)
-    discounts = [typed(one, dict) for one in typed(order.get("discount_applications"), list)]
+    for refund in map(as_object, typed(order.get("refunds"), list)):
+        # Without a transaction no money moved: lines were taken out of the order.
+        for row in map(as_object, typed(refund.get("refund_line_items"), list) if refund.get("transactions") else []):
+            line = text(row.get("line_item_id")) or text(as_object(row.get("line_item")).get("id"))
+            rows.setdefault(line, []).append({**row, "line_item": None, "transactions": refund["transactions"]})
+    lines, shares = [], {}
+    for line in map(as_object, typed(order.get("line_items"), list)):
+        refunded, kept = rows.get(text(line.get("id")), []), line.get("quantity")
+        if isinstance(kept, int) and isinstance(line.get("current_quantity"), int) and not order.get("cancelled_at"):
+            kept = min(kept, line["current_quantity"] + sum(typed(row.get("quantity"), int) for row in refunded))
+        lines.append({**line, "refund_line_items": refunded, "kept_quantity": kept})
+    for part in [*lines, *map(as_object, typed(order.get("shipping_lines"), list))]:
+        for share in map(as_object, typed(part.get("discount_allocations"), list)):
+            place = share.get("discount_application_index", as_object(share.get("discount_application")).get("index"))
+            shares.setdefault(place if isinstance(place, int) else 0, []).append(share)
+    discounts = map(as_object, typed(order.get("discount_applications"), list))
+    taken_out = any(line["kept_quantity"] != line.get("quantity") for line in lines)
     laid = {
-        "line_items": [{**line, "refund_line_items": rows.get(text(line.get("id")), [])} for line in lines],
-        "discount_applications": [{**one, "shares": shares.get(str(n), [])} for n, one in enumerate(discounts)],
+        "line_items": lines,
+        "discount_applications": [{**d, "shares": shares.get(n, [])} for n, d in enumerate(discounts)],
     }
-    number = text(order.get("id"))
-    body = {**order, **{name: value for name, value in laid.items() if name in order}}
-    return Envelope("order", number, body, text(order.get("updated_at")), number)
+    body = {**order, **{n: value for n, value in laid.items() if n in order}, "lines_taken_out": taken_out}
+    return Envelope("order", text(order.get("id")), body, text(order.get("updated_at")), text(order.get("id")))
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """An object, an empty one for anything else."""
+    return typed(value, dict)
 
 
 def told(headers: Mapping[str, str], name: str) -> str:

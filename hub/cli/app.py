@@ -2,7 +2,22 @@
 
 import typer
 
-from hub.cli import bench, deliveries, demo, destinations, dlq, doctor, init, mapping, orders, pull, run, tokens, trace
+from hub.cli import (
+    bench,
+    deliveries,
+    demo,
+    destinations,
+    dlq,
+    docs,
+    doctor,
+    init,
+    mapping,
+    orders,
+    pull,
+    run,
+    tokens,
+    trace,
+)
 from hub.cli import map as trial
 
 app = typer.Typer(
@@ -30,6 +45,7 @@ app.add_typer(bench.app, name="bench")
 demo.register(app)
 pull.register(app)
 doctor.register(app)
+docs.register(app)
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from adapters.sandbox.server import Setup, configuration, listen, serve_on
 from hub import demo as job
 from hub.cli.output import PROBLEMS, WELL, errors, out, table
 
@@ -61,6 +60,8 @@ def sandbox(
 ) -> None:
     """Run imitated platforms and receivers, to try a configuration without accounts. Traffic begins on
     POST /control/start {"hub_url": "http://127.0.0.1:8080"}."""
+    from adapters.sandbox.server import Setup, configuration, listen, serve_on  # only this command waits for it
+
     if show_config:
         out.print(json.dumps(configuration(f"http://{host}:{port}"), indent=2, ensure_ascii=False), markup=False)
         return

@@ -10,8 +10,6 @@ from canonical.errors import ConfigError
 from hub import wiring
 from hub.cli.output import ConfigOption, err, errors
 from hub.logs import configure
-from hub.web.app import create_app
-from hub.web.server import serve as serve_app
 from hub.workers import Workers, stop_on_signals
 
 ListenOption = typer.Option("", "--listen", help="HOST:PORT instead of hub.listen.")
@@ -66,6 +64,9 @@ async def _main(hub: wiring.Hub, listen: str, *, web: bool, work: bool) -> None:
             if work:
                 group.create_task(workers.run())
             if web:
+                from hub.web.app import create_app  # only these commands wait for the web framework to load
+                from hub.web.server import serve as serve_app
+
                 host, _, port = listen.rpartition(":")
                 group.create_task(serve_app(create_app(hub, flow), host or "127.0.0.1", int(port), workers.stopping))
     except* ConfigError as failures:

@@ -1,4 +1,4 @@
-"""The table of channels and destinations in the READMEs, between two markers."""
+"""What tells the adapters there are, between two markers: the tables in the READMEs, the links in docs/index.md."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,8 @@ from adapters.port import Capability
 from hub.reference.markdown import code, table
 
 BEGIN, END = "<!-- adapters: written by `hub docs` -->", "<!-- end of adapters -->"
-_YES, _NO = "yes", "–"
+LINKS_BEGIN, LINKS_END = "<!-- channels: written by `hub docs` -->", "<!-- end of channels -->"
+_NO = "–"
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -40,13 +41,22 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 
 def fill(text: str, language: str) -> str:
-    """The README with its table up to date. Raises ValueError where the markers are missing."""
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError(f"the markers {BEGIN} and {END} are missing")
+    """The README with its tables up to date. Raises ValueError where the markers are missing."""
     words = WORDS[language]
-    both = f"{BEGIN}\n\n{_channels(words)}\n\n{_destinations(words)}\n\n{END}"
-    return pattern.sub(lambda _: both, text, count=1)
+    return _between(text, BEGIN, END, f"\n\n{_channels(words)}\n\n{_destinations(words)}\n\n")
+
+
+def fill_index(text: str) -> str:
+    """docs/index.md with its links to the channels' pages up to date. Raises ValueError as `fill` does."""
+    links = ", ".join(f"[{code(c)}](reference/channels/{c}.md)" for c in adapters.codes("channels"))
+    return _between(text, LINKS_BEGIN, LINKS_END, links)
+
+
+def _between(text: str, begin: str, end: str, content: str) -> str:
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"the markers {begin} and {end} are missing")
+    return pattern.sub(lambda _: begin + content + end, text, count=1)
 
 
 def _channels(words: Mapping[str, str]) -> str:

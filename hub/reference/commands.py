@@ -27,7 +27,7 @@ def page(command: Any) -> str:
     found = list(_commands(command, "hub"))
     overview = table(
         ("command", "what it does"),
-        ((f"[`{name}`](#{_anchor(name)})", escaped(_first_line(inner))) for name, inner in found),
+        ((f"[`{name}`](#{_anchor(name)})", escaped(_first_paragraph(inner))) for name, inner in found),
     )
     return whole("The command", _INTRO, overview, *(_section(name, inner) for name, inner in found))
 
@@ -79,8 +79,8 @@ def _meaning(option: Any) -> str:
     return escaped(option.help or "") + (f" ({', '.join(notes)})" if notes else "")
 
 
-def _first_line(command: Any) -> str:
-    return inspect.cleandoc(command.help or "").partition("\n")[0]
+def _first_paragraph(command: Any) -> str:
+    return " ".join(inspect.cleandoc(command.help or "").partition("\n\n")[0].split())
 
 
 def _anchor(name: str) -> str:

@@ -27,6 +27,8 @@ def pages(root: Path, command: Any) -> dict[str, str]:
         made[f"docs/reference/channels/{code}.md"] = channels.page(code, catalog)
     for name, language in READMES.items():
         made[name] = adapter_table.fill((root / name).read_text(encoding="utf-8"), language)
+    index = "docs/index.md"
+    made[index] = adapter_table.fill_index((root / index).read_text(encoding="utf-8"))
     return made
 
 

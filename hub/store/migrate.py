@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
 
 _ADVISORY_LOCK = 7_305_401
@@ -11,6 +9,9 @@ _ADVISORY_LOCK = 7_305_401
 
 def upgrade(connection: Connection) -> None:
     """Run all migrations that the database lacks. Several processes may start at once."""
+    from alembic import command  # commands without a store do not wait for it to load
+    from alembic.config import Config
+
     if connection.dialect.name == "postgresql":
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     config = Config()

@@ -158,7 +158,9 @@ class Reader:
             if fits or time.monotonic() > deadline:
                 break
             time.sleep(0.3)
-        assert fits, f"{where}: $ {command}\nended with {ended} (expected {code}) and said:\n{output}\nexpected:\n{expected}"
+        assert fits, (
+            f"{where}: $ {command}\nended with {ended} (expected {code}) and said:\n{output}\nexpected:\n{expected}"
+        )
 
     def _run(self, command: str) -> tuple[str, int]:
         assert self._shell.stdin is not None
@@ -181,7 +183,9 @@ class Reader:
         with log.open("wb") as output:
             script = f"{exported}\nexec {self._there(command)}"
             self._kept.append(
-                subprocess.Popen(["bash", "-c", script], cwd=self.folder, env=self._environment, stdout=output, stderr=output)
+                subprocess.Popen(
+                    ["bash", "-c", script], cwd=self.folder, env=self._environment, stdout=output, stderr=output
+                )
             )
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._kept[-1].poll() is None:

@@ -8,6 +8,7 @@ import json
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -15,12 +16,19 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from canonical.errors import ConfigError
-from hub import clock
+from hub import clock, pulling
 from hub.store import state, views
 from hub.web.app import create_app
 from hub.web.auth import digest_of, fresh_token
 from hub.web.server import loop_factory, serve
-from tests.rig import SECRET, Rig, order
+from tests.rig import ONE, SECRET, Rig, order
+
+PULLER = """
+[shops.puller]
+channel = "generic"
+[shops.puller.source.order]
+url = "https://site.example.com/orders"
+"""
 
 
 class Served:
@@ -98,6 +106,53 @@ async def test_a_group_is_mended_and_replayed(served: Served) -> None:
     await served.rig.work()
     assert await served.rig.states() == ["delivered"] * 4
     assert (await served.http.get("/api/v1/dead-letter-groups", headers=headers)).json()["items"] == []
+
+
+async def test_a_span_of_days_is_pulled_whole_and_moves_no_cursor_over_a_gap(
+    make_rig: Callable[..., Rig], free_port: int
+) -> None:
+    rig = make_rig(PULLER + ONE)
+    found = Served(rig, free_port)
+    await found.ready()
+    now = clock.now()
+    reached = (now - timedelta(days=5)).timestamp()
+    await rig.run(state.pull_state, "puller", "order")
+    await rig.run(state.keep_pull, "puller", "order", reached=reached)
+    rig.answer = lambda _: httpx.Response(200, json={"items": [], "next_cursor": None})
+    span = {"from": (now - timedelta(days=2.5)).isoformat(), "to": now.isoformat()}
+    asked = await found.http.post("/api/v1/pulls/puller", headers=await found.bearer("operator"), json=span)
+    assert asked.status_code == 202
+    settings = rig.hub.config.shops["puller"].pull
+    assert settings
+    for _ in range(3):
+        await pulling.pull_page(rig.hub.store, rig.http, rig.hub.shops["puller"], "order", settings, "")
+    windows = [(r.url.params["updated_since"][:16], r.url.params["updated_before"][:16]) for r in rig.seen]
+    days = [(now - timedelta(days=d)).isoformat()[:16] for d in (2.5, 1.5, 0.5)]
+    assert [start for start, _ in windows] == days
+    assert [end for _, end in windows[:2]] == days[1:]
+    kept = await rig.read(state.pull_state, "puller", "order")
+    assert (kept["window_end"], kept["reached"]) == (None, reached)
+    await found.stop()
+
+
+async def test_a_span_asked_while_a_page_is_on_its_way_is_not_forgotten(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(PULLER + ONE)
+    store, shop, settings = rig.hub.store, rig.hub.shops["puller"], rig.hub.config.shops["puller"].pull
+    assert settings
+    start = clock.now().timestamp() - 7200
+
+    def meanwhile(_: httpx.Request) -> httpx.Response:
+        with store.begin() as connection:
+            pulling.span(connection, "puller", "order", start, start + 60)
+        return httpx.Response(answers.pop(), json={"items": [], "next_cursor": None})
+
+    for status in (200, 500):
+        answers = [status]
+        rig.answer = meanwhile
+        await rig.run(state.keep_pull, "puller", "order", window_start=None, window_end=None, due_at=0.0)
+        await pulling.pull_page(store, rig.http, shop, "order", settings, "")
+        kept = await rig.read(state.pull_state, "puller", "order")
+        assert (kept["window_start"], kept["window_end"], kept["due_at"]) == (start, start + 60, 0.0)
 
 
 async def test_odd_text_and_numbers_reach_no_database_as_they_are(served: Served) -> None:

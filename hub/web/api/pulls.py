@@ -18,7 +18,6 @@ from hub.wiring import Hub
 
 router = APIRouter(tags=["pulls"])
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-WIDEST = timedelta(seconds=pulling.WIDEST)
 
 
 def _text_only(value: Any) -> Any:
@@ -38,7 +37,7 @@ class Span(Body):
         examples=["2026-11-11T00:00:00+08:00"],
     )  # fmt: skip
     end: Moment = Field(
-        None, alias="to", description="modified before, at most 24 hours later; without it: 24 hours, or until now",
+        None, alias="to", description="modified before; without it: until now",
         examples=["2026-11-11T12:00:00+08:00"],
     )  # fmt: skip
     kind: models.Kind | None = Field(None, description="only this kind", examples=["order"])
@@ -82,11 +81,11 @@ def _bounds(hub: Hub, span: Span) -> tuple[float, float] | None:
     if span.start is None:
         raise _wrong("body.from", "needed together with `to`")
     start = _aware(span.start, zone)
-    end = _aware(span.end, zone) if span.end else min(start + WIDEST, latest)
+    end = _aware(span.end, zone) if span.end else latest
     if not EARLIEST <= start < latest:
         raise _wrong("body.from", "a time in the past, after 2000")
-    if not start < end <= start + WIDEST:
-        raise _wrong("body.to", "after `from`, by at most 24 hours; ask for a longer span day by day")
+    if not start < end:
+        raise _wrong("body.to", "a time after `from`")
     return start.timestamp(), min(end, latest).timestamp()
 
 

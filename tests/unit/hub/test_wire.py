@@ -1,5 +1,6 @@
 """Talks over HTTP: what is an outage, what is in doubt, and what may be written down of it."""
 
+import asyncio
 from collections.abc import Generator
 
 import httpx
@@ -8,7 +9,7 @@ import respx
 
 from canonical.errors import InDoubt, Refused, Unavailable
 from hub.masking import mask_text
-from hub.wire import Log, converse
+from hub.wire import Log, client, converse
 
 URL = "https://erp.example.com/orders"
 
@@ -69,3 +70,36 @@ def test_phones_mails_and_secrets_never_reach_the_log() -> None:
     for secret in ("13912345678", "a.b@example.com", "abc123", "XYZ"):
         assert secret not in masked
     assert '"ok": 1' in masked
+
+
+@pytest.mark.parametrize("cut", ["after the request", "inside the answer"])
+async def test_a_connection_that_breaks_after_the_request_is_in_doubt_over_the_real_transport(cut: str) -> None:
+    asked = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        if cut == "inside the answer":
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it")
+            await writer.drain()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+    def ask() -> Generator[httpx.Request, httpx.Response, int]:
+        return (yield httpx.Request("POST", url, json={})).status_code
+
+    http = client()
+    try:
+        with pytest.raises(InDoubt):
+            await converse(http, ask(), 5)
+        server.close()
+        with pytest.raises(Unavailable) as caught:
+            await converse(http, ask(), 5)
+    finally:
+        server.close()
+        await http.aclose()
+    assert asked == 1
+    assert caught.value.code == "delivery.unreachable"

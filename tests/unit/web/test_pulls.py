@@ -50,13 +50,13 @@ async def test_a_span_is_asked_for(puller: Visitor) -> None:
     ]
 
 
-async def test_a_span_without_an_end_is_a_day_or_until_now(puller: Visitor) -> None:
+async def test_a_span_without_an_end_is_until_now(puller: Visitor) -> None:
     await puller.post("/api/v1/pulls/puller", {"from": moment(1)}, "operator")
     kept = await puller.rig.read(state.pull_state, "puller", "order")
     assert 3500 < kept["window_end"] - kept["window_start"] < 3601
     await puller.post("/api/v1/pulls/puller", {"from": "2026-01-31T08:00:00"}, "operator")
     kept = await puller.rig.read(state.pull_state, "puller", "order")
-    assert kept["window_end"] - kept["window_start"] == 86400
+    assert kept["window_end"] > clock.now().timestamp() - 60
     assert kept["window_start"] == 1769817600  # 08:00 in Asia/Shanghai, the hub's zone
 
 
@@ -75,9 +75,7 @@ async def test_without_a_span_the_next_pull_is_now(puller: Visitor) -> None:
         ({"from": moment(-1)}, "body.from"),
         ({"from": "1970-01-01T00:00:00Z"}, "body.from"),
         ({"from": moment(5), "to": moment(6)}, "body.to"),
-        ({"from": moment(50), "to": moment(1)}, "body.to"),
         ({"from": "0001-01-01T00:00:00+14:00"}, "body.from"),
-        ({"from": moment(1), "to": "9999-12-31T23:59:59-14:00"}, "body.to"),
     ],
 )
 async def test_spans_that_cannot_be_pulled_are_refused(puller: Visitor, body: dict[str, str], field: str) -> None:
