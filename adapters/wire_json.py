@@ -15,6 +15,15 @@ def typed(value: Any, kind: type[T]) -> T:
     return value if isinstance(value, kind) else kind()
 
 
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The items of a list as objects, whatever else it holds as empty ones; no list, no items.
+
+    >>> objects([{"a": 1}, 2]), objects(None)
+    ([{'a': 1}, {}], [])
+    """
+    return [typed(item, dict) for item in typed(value, list)]
+
+
 def text(value: Any) -> str:
     """Texts and whole numbers other than 0 as text, everything else as "".
 

@@ -24,7 +24,6 @@ from hub import desk, wiring
 from hub.processes import free_port, running, stop
 from hub.store import Connection, Store, state, views
 
-ORDERS = 450
 RECEIVERS: dict[str, dict[str, Any]] = {
     "erp": {"fail_from": 6, "fail_until": 12, "needs_sku": True},
     "wms": {"drop_every": 20},
@@ -59,7 +58,7 @@ class Outcome:
         return all(holds for _, holds in self.checks)
 
 
-def run(folder: Path, tell: Tell, watch: Callable[[dict[str, Any]], None], orders: int = ORDERS) -> Outcome:
+def run(folder: Path, tell: Tell, watch: Callable[[dict[str, Any]], None], orders: int) -> Outcome:
     """Run the whole demo in a folder; its hub.toml and store stay there to be looked at."""
     if folder.exists():
         shutil.rmtree(folder)

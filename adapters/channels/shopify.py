@@ -1,8 +1,7 @@
 """Shopify: orders and refunds through the GraphQL Admin API (its queries: shopify.graphql), and webhooks.
 
 Pull: orders by updated_at behind a cursor, which is a place and not a page: rows that change meanwhile move nothing. A
-refund changes its order, so refunds are read out of the orders of the window. Queries cost points: one that does not
-fit right now waits until the bucket has refilled.
+refund changes its order, so refunds are read out of the orders of the window.
 
 GraphQL's answers are put into REST's words, which webhooks speak. What JMESPath cannot join is laid together here:
 refund rows beside their lines, and the shares of a discount beside the discount.
@@ -20,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from adapters import signing
 from adapters.graphql import TOO_DEAR, Dialect, GraphQL, Operations, answer_of, check, refusal
 from adapters.port import Capability, Credentials, Envelope, Hint, Page, Receipt, Reply, Talk, Window
-from adapters.wire_json import number, text, typed
+from adapters.wire_json import number, objects, text, typed
 from canonical import parse_json
 from canonical.errors import HubError, NotAuthorised, NotUnderstood, Refusal, Refused, SignatureRejected, Unavailable
 
@@ -35,27 +34,18 @@ WORDS = {"exceeded": "429", "throttled": "429", "scope": "403", "access token": 
 FETCHED = ("order_transactions/", "fulfillments/", "returns/", "orders/risk", "orders/edited")
 SILENT = ("orders/delete", "customers/", "shop/", "app/")
 SHAPES = (
-    "Known are REST's order, orders, refund and refunds (with or without that name around them), GraphQL pages of "
-    "orders, one order, node or refund, and the webhooks orders/* and refunds/create."
+    "Known are REST's order, orders, refund and refunds, bare or under that name, GraphQL's orders, order, node and "
+    "refund, and the webhooks orders/* and refunds/create."
 )
 GID = "gid://shopify/"
-NAMES = {
-    **{"display_financial_status": "financial_status", "display_fulfillment_status": "fulfillment_status"},
-    **{"currency_code": "currency", "presentment_currency_code": "presentment_currency", "is_gift_card": "gift_card"},
-    **{"original_unit_price_set": "price_set", "original_price_set": "price_set", "allocated_amount_set": "amount_set"},
-    **{"unfulfilled_quantity": "fulfillable_quantity", "country_code_v2": "country_code"},
-    "display_status": "shipment_status",
-}
-WORDS_OF = {
-    "financial_status",
-    "fulfillment_status",
-    "shipment_status",
-    "status",
-    "kind",
-    "restock_type",
-    "cancel_reason",
-}
-GRAPHQL = Dialect(GID, NAMES, frozenset(WORDS_OF))
+RENAMED = (
+    "display_financial_status=financial_status display_fulfillment_status=fulfillment_status currency_code=currency "
+    "presentment_currency_code=presentment_currency original_unit_price_set=price_set original_price_set=price_set "
+    "allocated_amount_set=amount_set unfulfilled_quantity=fulfillable_quantity is_gift_card=gift_card "
+    "country_code_v2=country_code display_status=shipment_status"
+)
+LOWER = "financial_status fulfillment_status shipment_status status kind restock_type cancel_reason"
+GRAPHQL = Dialect(GID, dict(pair.split("=") for pair in RENAMED.split()), frozenset(LOWER.split()))
 OPERATIONS = Operations(Path(__file__).with_suffix(".graphql"))
 LONG = {"lineItems": "MoreLines", "refundLineItems": "MoreRefunded"}
 AN_ORDER = {"financial_status", "total_price", "total_price_set", "order_number"}
@@ -101,11 +91,11 @@ class Shopify:
         expected = [signing.hmac_base64(s.get_secret_value(), raw) for s in both if s and s.get_secret_value()]
         matching = [signing.same(given, one) for one in expected]  # all of them, whichever fits
         if not raw or not any(matching):
-            hint = "Check client_secret. Test notifications sent from the admin are signed with another secret."
+            hint = "Check client_secret. Test notifications of the admin are signed with another secret."
             raise SignatureRejected("X-Shopify-Hmac-Sha256 is missing or does not match the body", hint=hint)
 
     def unpack(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> Iterator[Envelope | Hint]:
-        """The topic decides. One event may come once for each subscription, and once for each topic."""
+        """The topic decides. One event may come for several subscriptions and topics: each is a message of its own."""
         topic, event, body = told(headers, "topic"), told(headers, "event-id"), parse_json(raw)
         mark = f"{topic}:{event}:{told(headers, 'name')}" if event else told(headers, "webhook-id")
         if topic.startswith(FETCHED) and "line_items" not in typed(body, dict):
@@ -127,8 +117,7 @@ class Shopify:
         return Reply(401 if isinstance(error, SignatureRejected) else 503 if error.retryable else 400)
 
     def read(self, body: Any, kind: str | None = None) -> Iterator[Envelope | Hint]:
-        """Everything that SHAPES names; `str` and `bytes` are parsed. The refunds inside of an order are given only
-        for kind "refund": webhooks and the pull of refunds bring them."""
+        """Everything that SHAPES names; `str` and `bytes` are parsed. Kind "refund": the refunds inside of orders, too."""
         raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
         data = parse_json(raw) if isinstance(raw, bytes) else raw
         return (record for record in records(data, kind) if kind in (None, record.kind))
@@ -145,7 +134,7 @@ class Shopify:
                 raise
             return (yield from self.pull(kind, window, f"{int(first) // 2}:{after}", now))
         page = typed(data.get("orders"), dict)
-        for node in typed(page.get("nodes"), list):
+        for node in objects(page.get("nodes")):
             yield from self._api.complete(node, now)
         found = [record for record in records({"data": data}, kind) if record.kind == kind]
         info = typed(page.get("pageInfo"), dict)
@@ -156,8 +145,7 @@ class Shopify:
         """order(id), or node(id) of a refund."""
         name, gid = ("OneOrder", f"{GID}Order/{key}") if kind == "order" else ("OneRefund", f"{GID}Refund/{key}")
         data = yield from self._api.ask(name, {"id": gid}, now)
-        node = data.get("order") or data.get("node")
-        if not isinstance(node, dict) or not node:
+        if not (node := typed(data.get("order") or data.get("node"), dict)):
             hint = "Orders older than 60 days need the scope read_all_orders."
             raise Refused(f"there is no {kind} {key}", code="wire.no_such_record", hint=hint)
         yield from self._api.complete(node, now)
@@ -173,8 +161,7 @@ class Shopify:
         tokens = {name: text(fresh[name]) for name in ("access_token", "refresh_token") if text(fresh.get(name))}
         if "access_token" not in tokens:
             raise NotAuthorised("Shopify gave no new token", hint="Install the app in the shop again.")
-        seconds = typed(fresh.get("expires_in"), int)
-        return Credentials(tokens, now + timedelta(seconds=seconds) if 0 < seconds < 10**9 else None)
+        return Credentials(tokens, now + timedelta(seconds=min(number(fresh.get("expires_in")), 10**9)))
 
     def tell(self, change: Mapping[str, Any], now: datetime) -> Talk[Receipt]:
         """A shipment: fulfillmentCreate, for what may be fulfilled. Stock, absolute: inventorySetQuantities."""
@@ -211,15 +198,13 @@ class Shopify:
 def to_fulfil(order: Mapping[str, Any], wanted: Mapping[str, int]) -> list[dict[str, Any]]:
     """What of an order may be fulfilled, as fulfillmentCreate takes it: the wanted lines, or all of them."""
     parcels = []
-    for group in order.get("fulfillment_orders", []):
-        rows = []
-        for row in group["line_items"] if {"action": "CREATE_FULFILLMENT"} in group["supported_actions"] else []:
-            left = row["remaining_quantity"]
-            if count := min(left, wanted.get(row["line_item"]["id"], 0)) if wanted else left:
-                rows.append({"id": f"{GID}FulfillmentOrderLineItem/{row['id']}", "quantity": count})
-        if rows:
-            gid = f"{GID}FulfillmentOrder/{group['id']}"
-            parcels.append({"fulfillmentOrderId": gid, "fulfillmentOrderLineItems": rows})
+    for group in objects(order.get("fulfillment_orders")):
+        may = {"action": "CREATE_FULFILLMENT"} in group["supported_actions"]
+        left = {row["id"]: (row["line_item"]["id"], row["remaining_quantity"]) for row in group["line_items"] if may}
+        counts = {key: min(count, wanted.get(line, 0)) if wanted else count for key, (line, count) in left.items()}
+        rows = [{"id": f"{GID}FulfillmentOrderLineItem/{key}", "quantity": n} for key, n in counts.items() if n]
+        gid = f"{GID}FulfillmentOrder/{group['id']}"
+        parcels += [{"fulfillmentOrderId": gid, "fulfillmentOrderLineItems": rows}] if rows else []
     return parcels
 
 
@@ -231,9 +216,9 @@ def records(body: Any, kind: str | None = None) -> Iterator[Envelope]:
     elif not isinstance(body, dict):
         raise NotUnderstood(f"expected a JSON object, found {type(body).__name__}", hint=SHAPES)
     elif isinstance(status := body.get("status"), int) and "body" in body:  # an answer that was kept with its status
-        after = typed(body.get("headers"), dict).get("Retry-After")
         if status >= 400:
-            raise refusal(str(status), ANSWERS, {"answer": body["body"]}, number(after) if after else None)
+            wait = number(typed(body.get("headers"), dict).get("Retry-After")) or None
+            raise refusal(str(status), ANSWERS, {"answer": body["body"]}, wait)
         yield from records(body["body"], kind)
     elif body.keys() & {"errors", "error", "data"} and "id" not in body:
         check(body, ANSWERS, next((status for word, status in WORDS.items() if word in str(body).lower()), ""))
@@ -268,9 +253,8 @@ def of_an_order(order: dict[str, Any], kind: str | None) -> Iterator[Envelope]:
     if kind != "refund":
         yield an_order(order)
         return
-    for refund in typed(order.get("refunds"), list):
-        about = {name: order.get(name) for name in ("id", "currency_code")}
-        yield a_refund({"order": about, **typed(refund, dict)})
+    for refund in objects(order.get("refunds")):
+        yield a_refund({"order": {name: order.get(name) for name in ("id", "currency")}, **refund})
 
 
 def a_refund(body: dict[str, Any]) -> Envelope:
@@ -285,34 +269,27 @@ def a_refund(body: dict[str, Any]) -> Envelope:
 def an_order(order: dict[str, Any]) -> Envelope:
     """One order, with what lies in several of its places laid together: see mappings/channels/shopify/order.toml."""
     rows: dict[str, list[Any]] = {}
-    for refund in map(as_object, typed(order.get("refunds"), list)):
+    shares: dict[Any, list[Any]] = {}
+    lines: list[dict[str, Any]] = []
+    for refund in objects(order.get("refunds")):
         # Without a transaction no money moved: lines were taken out of the order.
-        for row in map(as_object, typed(refund.get("refund_line_items"), list) if refund.get("transactions") else []):
-            line = text(row.get("line_item_id")) or text(as_object(row.get("line_item")).get("id"))
-            rows.setdefault(line, []).append({**row, "line_item": None, "transactions": refund["transactions"]})
-    lines, shares = [], {}
-    for line in map(as_object, typed(order.get("line_items"), list)):
-        refunded, kept = rows.get(text(line.get("id")), []), line.get("quantity")
-        if isinstance(kept, int) and isinstance(line.get("current_quantity"), int) and not order.get("cancelled_at"):
-            kept = min(kept, line["current_quantity"] + sum(typed(row.get("quantity"), int) for row in refunded))
+        for row in objects(refund.get("refund_line_items")) if refund.get("transactions") else []:
+            line_no = text(row.get("line_item_id")) or text(typed(row.get("line_item"), dict).get("id"))
+            rows.setdefault(line_no, []).append({**row, "line_item": None, "transactions": refund["transactions"]})
+    for line in objects(order.get("line_items")):
+        refunded, kept, left = rows.get(text(line.get("id")), []), line.get("quantity"), line.get("current_quantity")
+        if isinstance(kept, int) and isinstance(left, int) and not order.get("cancelled_at"):
+            kept = min(kept, left + sum(typed(row.get("quantity"), int) for row in refunded))
         lines.append({**line, "refund_line_items": refunded, "kept_quantity": kept})
-    for part in [*lines, *map(as_object, typed(order.get("shipping_lines"), list))]:
-        for share in map(as_object, typed(part.get("discount_allocations"), list)):
-            place = share.get("discount_application_index", as_object(share.get("discount_application")).get("index"))
-            shares.setdefault(place if isinstance(place, int) else 0, []).append(share)
-    discounts = map(as_object, typed(order.get("discount_applications"), list))
+    parts = [*lines, *objects(order.get("shipping_lines"))]
+    for share in [share for part in parts for share in objects(part.get("discount_allocations"))]:
+        place = share.get("discount_application_index", typed(share.get("discount_application"), dict).get("index"))
+        shares.setdefault(str(place), []).append(share)
+    discounts = objects(order.get("discount_applications"))
+    discounts = [{**one, "shares": shares.get(str(n), [])} for n, one in enumerate(discounts)]
     taken_out = any(line["kept_quantity"] != line.get("quantity") for line in lines)
-    laid = {
-        "line_items": lines,
-        "discount_applications": [{**d, "shares": shares.get(n, [])} for n, d in enumerate(discounts)],
-    }
-    body = {**order, **{n: value for n, value in laid.items() if n in order}, "lines_taken_out": taken_out}
+    body = {**order, "line_items": lines, "discount_applications": discounts, "lines_taken_out": taken_out}
     return Envelope("order", text(order.get("id")), body, text(order.get("updated_at")), text(order.get("id")))
-
-
-def as_object(value: Any) -> dict[str, Any]:
-    """An object, an empty one for anything else."""
-    return typed(value, dict)
 
 
 def told(headers: Mapping[str, str], name: str) -> str:

@@ -2,7 +2,6 @@
 
 import typer
 
-from hub import bench as measure
 from hub.cli.output import PROBLEMS, WELL, emit, err, errors, out, table
 
 app = typer.Typer(help="Benchmarks: real processes over loopback, every id checked.", no_args_is_help=True)
@@ -21,6 +20,8 @@ def flow(
     as_json: bool = typer.Option(False, "--json", help="JSON for machines."),
 ) -> None:
     """Signed webhooks through a hub process to a receiver, beside the same client and receiver without the hub."""
+    from hub import bench as measure  # heavy, and only needed here
+
     with errors():
         figures = measure.flow(orders, store, destinations, lambda text: err.print(text, markup=False))
     if as_json:

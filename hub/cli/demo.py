@@ -23,9 +23,10 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     folder: Path = typer.Option(Path("var/demo"), "--folder", help="Where hub.toml, mappings and store are left."),
-    orders: int = typer.Option(job.ORDERS, "--orders", min=50, help="Orders over all five shops."),
+    orders: int = typer.Option(450, "--orders", min=50, help="Orders over all five shops."),
 ) -> None:
     """Run the main job by itself against imitated platforms, and prove that nothing was lost. Exit 0 if it holds."""
+
     started = time.perf_counter()
     with errors(), _Progress() as progress:
         outcome = job.run(folder, progress.tell, progress.watch, orders)

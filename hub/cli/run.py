@@ -54,6 +54,9 @@ def _start(config: Path, listen: str, level: str, *, web: bool, work: bool) -> N
 
 
 async def _main(hub: wiring.Hub, listen: str, *, web: bool, work: bool) -> None:
+    from hub.web.app import create_app  # heavy, and only needed here
+    from hub.web.server import serve as serve_app
+
     flow, http = wiring.connect(hub)
     workers = Workers(hub, flow, http)
     stop_on_signals(workers.stopping)

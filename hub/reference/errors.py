@@ -73,7 +73,8 @@ _INTRO = """\
 Each error answers one question: will trying again help? Where it will, the hub does so by itself. Where it will
 not, the message or delivery becomes a dead letter with the error's code as its cause, and
 [handle-dead-letters](../how-to/handle-dead-letters.md) goes on from there. `hub dlq groups` and `hub dlq show`
-print the advice of this page with the particulars of the case."""
+print the advice of this page with the particulars of the case. The API tells the
+same codes as problem+json; those of HTTP itself begin with `http.`, `auth.` or `push.`."""
 
 _EXACT = """\
 Some places name their error more exactly than its class does. They behave as their class: what it says about trying
@@ -179,7 +180,7 @@ def _raised(node: ast.AST, known: dict[str, type[HubError]]) -> Iterator[tuple[s
     message = _text(node.args[0]) if node.args else known[node.func.id].__doc__ or ""
     for part in ast.walk(given["code"]):
         if isinstance(part, ast.Constant) and isinstance(part.value, str) and _CODE.fullmatch(part.value):
-            yield part.value, node.func.id, " ".join(message.split()), _text(given.get("hint"))
+            yield part.value, node.func.id, " ".join(message.split()), _literal(given.get("hint"))
 
 
 def _declared(node: ast.AST, known: dict[str, type[HubError]]) -> Iterator[tuple[str, str, str, str]]:
@@ -196,6 +197,12 @@ def _declared(node: ast.AST, known: dict[str, type[HubError]]) -> Iterator[tuple
     }
     if of and _CODE.fullmatch(own.get("code", "")):
         yield own["code"], of, " ".join((ast.get_docstring(node) or "").split()), own.get("hint", "")
+
+
+def _literal(node: ast.AST | None) -> str:
+    """The same where it says something: nothing for a text that is made elsewhere."""
+    text = _text(node)
+    return text if text.strip(". ") else ""
 
 
 def _text(node: ast.AST | None) -> str:

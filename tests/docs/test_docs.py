@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from canonical import DOCUMENTS, checks, errors
 from hub import mapping, reference
+from hub.cli import docs
 from hub.cli.app import app
 from hub.mapping.grammar import AS
 from hub.reference.adapter_table import BEGIN, END, LINKS_BEGIN, LINKS_END
@@ -90,6 +93,47 @@ def test_a_stale_page_is_found_and_written(tmp_path: Path) -> None:
     assert {"README.md", "docs/reference/cli.md", "docs/reference/channels/gone.md"} <= set(wrote)
     assert not gone.exists()
     assert reference.stale(root, COMMAND) == []
+
+
+@pytest.fixture
+def command() -> typer.Typer:
+    """A command of its own around `docs`."""
+    made = typer.Typer()
+    docs.register(made)
+    made.callback()(lambda: None)
+    return made
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The hub's source with its documentation, to be changed."""
+    root = copy_of_the_source(tmp_path / "checkout")
+    shutil.copytree(ROOT / "docs", root / "docs")
+    for name in ("README.md", "README.zh-CN.md"):
+        shutil.copy(ROOT / name, root / name)
+    return root
+
+
+def test_the_command_writes_what_it_found_stale(command: typer.Typer, checkout: Path) -> None:
+    page = checkout / "docs" / "reference" / "errors.md"
+    page.write_text("old", encoding="utf-8")
+    runner = CliRunner()
+
+    checked = runner.invoke(command, ["docs", "--check", "--folder", str(checkout)])
+    assert checked.exit_code == 1
+    assert "stale docs/reference/errors.md" in checked.output
+    assert page.read_text("utf-8") == "old"
+
+    written = runner.invoke(command, ["docs", "--folder", str(checkout)])
+    assert written.exit_code == 0
+    assert "wrote docs/reference/errors.md" in written.output
+    assert runner.invoke(command, ["docs", "--check", "--folder", str(checkout)]).exit_code == 0
+
+
+def test_the_command_needs_a_checkout(command: typer.Typer, tmp_path: Path) -> None:
+    refused = CliRunner().invoke(command, ["docs", "--folder", str(tmp_path)])
+    assert refused.exit_code == 1
+    assert "no documentation" in refused.output
 
 
 def test_every_leaf_of_the_error_tree_is_told() -> None:

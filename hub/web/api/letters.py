@@ -1,6 +1,7 @@
 """Dead letters, one by one and in groups with one cause."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -15,13 +16,14 @@ from hub.web.auth import Support, Viewer
 from hub.web.parts import After, Body, Id, Limit, Shop, TheHub, To, Word, cursor, page
 from hub.web.parts import Text as Said
 from hub.web.problems import described
+from hub.wiring import Hub
 
 router = APIRouter(tags=["dead letters"])
 Fingerprint = Annotated[
     str, Path(pattern=r"^[0-9a-f]{4,32}$", description="the group's fingerprint, or its first characters")
 ]
 _AT_ONCE = 500
-"""Letters of a large group that are taken in one statement."""
+"""Letters of a large group that are taken in one transaction."""
 
 
 class Go(Body):
@@ -125,19 +127,34 @@ async def replay_group(
     fingerprint: Fingerprint, hub: TheHub, caller: Support, how: Go | None = None
 ) -> models.Replayed:
     """Send every open letter of the group on again; `dry_run` only says which. Role: support."""
-    return await hub.store.run(_replay_group, fingerprint, caller.name, how or Go())
+    total = models.Replayed(dry_run=bool(how and how.dry_run), letters=[], messages=0, deliveries=0, skipped=0)
+    for part in await _group(hub, fingerprint):
+        done = await hub.store.run(desk.replay, part, caller.name, dry_run=total.dry_run)
+        total.letters += done.letters
+        total.messages += done.messages
+        total.deliveries += done.deliveries
+        total.skipped += done.skipped
+    return total
 
 
 @router.post("/dead-letter-groups/{fingerprint}/discard", summary="Discard a group", responses=described(400, 404))
 async def discard_group(fingerprint: Fingerprint, why: Reason, hub: TheHub, caller: Support) -> models.Changed:
     """End every open letter of the group for good. Role: support."""
-    return await hub.store.run(_discard_group, fingerprint, caller.name, why.reason)
+    parts = await _group(hub, fingerprint)
+    return models.Changed(letters=sum([await hub.store.run(desk.discard, p, caller.name, why.reason) for p in parts]))
 
 
 @router.post("/dead-letter-groups/{fingerprint}/assign", summary="Assign a group", responses=described(400, 404))
 async def assign_group(fingerprint: Fingerprint, to: Owner, hub: TheHub, caller: Support) -> models.Changed:
     """Give every open letter of the group to a person. Role: support."""
-    return await hub.store.run(_assign_group, fingerprint, to.owner, caller.name)
+    parts = await _group(hub, fingerprint)
+    return models.Changed(letters=sum([await hub.store.run(desk.assign, p, to.owner, caller.name) for p in parts]))
+
+
+async def _group(hub: Hub, fingerprint: str) -> list[Sequence[int]]:
+    """A group's open letters, in parts that are a transaction each: a large group must not keep pushes waiting."""
+    ids = await hub.store.read(desk.letters_of_group, fingerprint)
+    return [ids[i : i + _AT_ONCE] for i in range(0, len(ids), _AT_ONCE)]
 
 
 def _find(
@@ -147,10 +164,10 @@ def _find(
 
 
 def _replay_one(connection: Connection, letter_id: int, actor: str, how: Go) -> models.Replayed:
-    done = _replayed(connection, [letter_id], actor, how)
+    done = desk.replay(connection, [letter_id], actor, dry_run=how.dry_run)
     if not done.letters:
         _not_open(connection, letter_id)
-    return done
+    return models.Replayed(dry_run=how.dry_run, **asdict(done))
 
 
 def _discard_one(connection: Connection, letter_id: int, actor: str, reason: str) -> models.Changed:
@@ -169,32 +186,3 @@ def _not_open(connection: Connection, letter_id: int) -> None:
     """Nothing was done: it does not exist (NotFound), or is not open (NotNow)."""
     state = desk.letter(connection, letter_id, "viewer")["state"]
     raise NotNow(f"dead letter {letter_id} is {state}, not open")
-
-
-def _replay_group(connection: Connection, fingerprint: str, actor: str, how: Go) -> models.Replayed:
-    return _replayed(connection, desk.letters_of_group(connection, fingerprint), actor, how)
-
-
-def _replayed(connection: Connection, ids: Sequence[int], actor: str, how: Go) -> models.Replayed:
-    total: dict[str, Any] = {"letters": [], "messages": 0, "deliveries": 0, "skipped": 0}
-    for part in _parts(ids):
-        done = desk.replay(connection, part, actor, dry_run=how.dry_run)
-        total["letters"] += done.letters
-        total["messages"] += done.messages
-        total["deliveries"] += done.deliveries
-        total["skipped"] += done.skipped
-    return models.Replayed(dry_run=how.dry_run, **total)
-
-
-def _discard_group(connection: Connection, fingerprint: str, actor: str, reason: str) -> models.Changed:
-    ids = desk.letters_of_group(connection, fingerprint)
-    return models.Changed(letters=sum(desk.discard(connection, part, actor, reason) for part in _parts(ids)))
-
-
-def _assign_group(connection: Connection, fingerprint: str, owner: str, actor: str) -> models.Changed:
-    ids = desk.letters_of_group(connection, fingerprint)
-    return models.Changed(letters=sum(desk.assign(connection, part, owner, actor) for part in _parts(ids)))
-
-
-def _parts(ids: Sequence[int]) -> list[Sequence[int]]:
-    return [ids[i : i + _AT_ONCE] for i in range(0, len(ids), _AT_ONCE)]
