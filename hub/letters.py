@@ -7,6 +7,7 @@ from typing import Any
 from canonical import Problem
 from canonical.errors import HubError
 from dlq import DeadLetter, Step, fingerprint
+from hub.masking import mask_text
 
 TITLE_PART = 90
 """Characters of what was found, and of what was expected, in a letter's title; its problems have all of it."""
@@ -44,7 +45,7 @@ def of_message(message: Mapping[str, Any], step: Step, error: HubError) -> DeadL
         tenant=message["tenant"],
         step=step,
         cause=error.code,
-        title=error.message,
+        title=mask_text(error.message),
         shop=message["shop"],
         channel=message["channel"],
         kind=message["kind"],
@@ -53,7 +54,7 @@ def of_message(message: Mapping[str, Any], step: Step, error: HubError) -> DeadL
         revision=message["revision"],
         message_id=message["id"],
         fingerprint=fingerprint(step, error.code, message["channel"], general(error.message)),
-        evidence=error.evidence,
+        evidence=_masked(error.evidence),
         hint=error.hint,
     )
 
@@ -64,12 +65,12 @@ def of_delivery(
     """A delivery that a destination will not take, or that nobody could make."""
     reason = str(error.evidence.get("reason") or "") or general(error.message)
     details = sorted({_gist(p) for p in problems}) or [reason]
-    evidence = {**error.evidence, **({"answer": answer} if answer else {}), "attempts": row["attempts"]}
+    evidence = {**_masked(error.evidence), **({"answer": answer} if answer else {}), "attempts": row["attempts"]}
     return DeadLetter(
         tenant=row["tenant"],
         step=Step.SEND,
         cause=problems[0].code if problems else error.code,
-        title=_title(problems) if problems else error.message,
+        title=_title(problems) if problems else mask_text(error.message),
         shop=row["shop"],
         channel=row["channel"],
         kind=row["kind"],
@@ -101,7 +102,7 @@ def of_destination(name: str, tenant: str, error: HubError) -> DeadLetter:
         subject="",
         destination=name,
         fingerprint=fingerprint(Step.SEND, error.code, name),
-        evidence=error.evidence,
+        evidence=_masked(error.evidence),
         hint=f"Renew the credentials of {name} in hub.toml, restart, then: hub destinations resume {name}",
     )
 
@@ -115,6 +116,10 @@ def _gist(problem: Problem) -> str:
     rule = re.sub(r"\[\d+\]", "[]", problem.rule)
     word = problem.found if problem.code == "mapping.unknown_word" else ""
     return f"{problem.code} {rule} {word}".strip()
+
+
+def _masked(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: mask_text(value) if isinstance(value, str) else value for name, value in evidence.items()}
 
 
 def _short(text: str) -> str:

@@ -44,7 +44,7 @@ def unpack(shop: ShopFront, headers: Mapping[str, str], raw: bytes, now: datetim
         pass
     except Exception as error:  # an adapter's own mistake must not lose a signed message
         log.exception("unpack.failed", shop=shop.name, error=type(error).__name__)
-    kept = {k: v for k, v in headers.items() if not _SECRET.search(k)}
+    kept = {k: v.partition("?")[0] for k, v in headers.items() if not _SECRET.search(k)}
     digest = hashlib.sha256(b"\0".join([shop.name.encode(), b"raw", raw])).hexdigest()
     stamp = now.timestamp()
     packed = inbox.compress(raw)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from adapters.port import Reply
+from dlq import shelf
 from hub import clock, wiring
 from hub.store import views
 from hub.workers import sweep
@@ -131,6 +132,11 @@ class Rig:
     async def states(self) -> list[str]:
         """States of all deliveries, oldest first."""
         return [d["state"] for d in reversed(await self.read(views.deliveries_list, limit=1000))]
+
+    async def open_letters(self) -> list[dict[str, Any]]:
+        """Dead letters that wait for a person, newest first."""
+        found: list[dict[str, Any]] = await self.read(shelf.find)
+        return found
 
     async def balances(self) -> bool:
         """Whether the books hold for every channel and destination."""

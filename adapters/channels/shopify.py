@@ -117,7 +117,7 @@ class Shopify:
         return Reply(401 if isinstance(error, SignatureRejected) else 503 if error.retryable else 400)
 
     def read(self, body: Any, kind: str | None = None) -> Iterator[Envelope | Hint]:
-        """Everything that SHAPES names; `str` and `bytes` are parsed. Kind "refund": the refunds inside of orders, too."""
+        """Everything that SHAPES names; `str` and `bytes` are parsed. Refunds inside of orders are asked for apart."""
         raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
         data = parse_json(raw) if isinstance(raw, bytes) else raw
         return (record for record in records(data, kind) if kind in (None, record.kind))

@@ -3,7 +3,7 @@
 POST /control/start {"hub_url": "http://127.0.0.1:8080"[, "shops": {"taobao": "tb-main"}]}   begins the traffic
 GET  /control/report                                 progress, pushes, what is expected, every receiver's counts
 GET  /control/stories                                every story with its label and fate
-GET  /control/audit/<receiver>                       number by number: missing, unexpected, differing
+GET  /control/audit/<receiver>[?mended=site/unknown_word]   number by number: missing, unexpected, differing
 POST /control/receiver/<name> {behaviour}            from now on; see receiver.Behaviour for the members
 POST /control/platform/<code> {"days": [...], "limit": 20, "expire_token": true}   bad days from now on
 """
@@ -68,7 +68,8 @@ class Control:
         if receiver is None or self._feed is None:
             return answer({"error": f"nothing has started, or none of {', '.join(self.receivers)}"}, 404)
         stories = (story for told in self._feed.stories.values() for story in told)
-        return answer(audit(receiver, stories, self._feed.shops))
+        mended = request.query_params.getlist("mended")
+        return answer(audit(receiver, stories, self._feed.shops, mended))
 
     async def receiver(self, request: Request) -> Response:
         """Members that are left out keep their present value."""

@@ -1,7 +1,8 @@
 """`hub dlq`: dead letters, found, understood, mended and replayed."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
@@ -15,14 +16,20 @@ from hub.cli.output import (
     actor,
     ago,
     emit,
+    errors,
     fail,
     iso,
+    opened,
     out,
     reading,
     stamped,
     table,
     writing,
 )
+from hub.store import Connection
+
+T = TypeVar("T")
+AT_ONCE = 500
 
 app = typer.Typer(
     help="Dead letters: groups shows causes, show explains one, replay sends them again once the cause is mended.",
@@ -158,17 +165,18 @@ def replay(
     as_json: bool = JsonOption,
 ) -> None:
     """Send letters on again, from the step where they stuck, with the mapping that is in force now."""
-    with writing(config) as (_, connection):
-        ids = _chosen(connection, letters, group)
-        done = desk.replay(connection, ids, actor(), dry_run=dry_run)
+    done = _in_parts(config, letters, group, lambda c, ids: desk.replay(c, ids, actor(), dry_run=dry_run))
+    taken = [number for part in done for number in part.letters]
+    messages, deliveries = sum(part.messages for part in done), sum(part.deliveries for part in done)
+    skipped = sum(part.skipped for part in done)
     if as_json:
-        emit({"dry_run": dry_run, "letters": done.letters, "messages": done.messages,
-              "deliveries": done.deliveries, "skipped": done.skipped})  # fmt: skip
+        counts = {"messages": messages, "deliveries": deliveries, "skipped": skipped}
+        emit({"dry_run": dry_run, "letters": taken, **counts})
         return
     verb = "would go" if dry_run else "go"
-    out.print(f"{len(done.letters)} letter(s) {verb} again: {done.messages} to be mapped, {done.deliveries} to be sent")
-    if done.skipped:
-        out.print(f"{done.skipped} left out: no longer open")
+    out.print(f"{len(taken)} letter(s) {verb} again: {messages} to be mapped, {deliveries} to be sent")
+    if skipped:
+        out.print(f"{skipped} left out: no longer open")
     if not dry_run:
         out.print("[dim]they move while hub run (or hub work) is running; see hub dlq groups[/]")
 
@@ -181,8 +189,7 @@ def discard(
     config: Path = ConfigOption,
 ) -> None:
     """End letters for good; what they held goes on without them."""
-    with writing(config) as (_, connection):
-        done = desk.discard(connection, _chosen(connection, letters, group), actor(), reason)
+    done = sum(_in_parts(config, letters, group, lambda c, ids: desk.discard(c, ids, actor(), reason)))
     out.print(f"{done} letter(s) discarded")
 
 
@@ -194,8 +201,7 @@ def assign(
     config: Path = ConfigOption,
 ) -> None:
     """Give letters to a person."""
-    with writing(config) as (_, connection):
-        done = desk.assign(connection, _chosen(connection, letters, group), owner, actor())
+    done = sum(_in_parts(config, letters, group, lambda c, ids: desk.assign(c, ids, owner, actor())))
     out.print(f"{done} letter(s) assigned to {owner or 'nobody'}")
 
 
@@ -211,7 +217,25 @@ def note(
     out.print("noted")
 
 
-def _chosen(connection: Any, letters: list[int] | None, group: str) -> list[int]:
+def _in_parts(
+    config: Path, letters: list[int] | None, group: str, act: Callable[[Connection, list[int]], T]
+) -> list[T]:
+    """Do something to the chosen letters, so many in a transaction that live orders never wait long for it."""
+    with errors():
+        hub = opened(config)
+        try:
+            with hub.store.look() as connection:
+                ids = _chosen(connection, letters, group)
+            done = []
+            for first in range(0, len(ids), AT_ONCE):
+                with hub.store.begin() as connection:
+                    done.append(act(connection, ids[first : first + AT_ONCE]))
+            return done
+        finally:
+            hub.store.close()
+
+
+def _chosen(connection: Connection, letters: list[int] | None, group: str) -> list[int]:
     if bool(letters) == bool(group):
         fail("name letters, or one group with --group", hint="hub dlq groups", code=2)
     return desk.letters_of_group(connection, group) if group else list(letters or [])

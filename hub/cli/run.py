@@ -39,21 +39,31 @@ def work(config: Path = ConfigOption, level: str = LevelOption) -> None:
 
 
 def _start(config: Path, listen: str, level: str, *, web: bool, work: bool) -> None:
-    configure(json=not sys.stderr.isatty(), level=level)
+    from hub.web.server import loop_factory  # heavy, and only needed here
+
     with errors():
+        configure(json=not sys.stderr.isatty(), level=level)
         hub = wiring.build(config)
         if hub.store.sqlite and not (web and work):
             raise ConfigError(["hub serve and hub work need PostgreSQL (hub.store); on SQLite use hub run"])
         wiring.start(hub)
         try:
-            asyncio.run(_main(hub, listen or hub.config.hub.listen, web=web, work=work))
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(_main(hub, _address(listen or hub.config.hub.listen), web=web, work=work))
         except KeyboardInterrupt:
             err.print("stopped at once; nothing that was accepted is lost")
         finally:
             hub.store.close()
 
 
-async def _main(hub: wiring.Hub, listen: str, *, web: bool, work: bool) -> None:
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError([f"hub.listen: {listen!r} is not HOST:PORT, such as 127.0.0.1:8080"])
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+async def _main(hub: wiring.Hub, listen: tuple[str, int], *, web: bool, work: bool) -> None:
     from hub.web.app import create_app  # heavy, and only needed here
     from hub.web.server import serve as serve_app
 
@@ -70,8 +80,7 @@ async def _main(hub: wiring.Hub, listen: str, *, web: bool, work: bool) -> None:
                 from hub.web.app import create_app  # only these commands wait for the web framework to load
                 from hub.web.server import serve as serve_app
 
-                host, _, port = listen.rpartition(":")
-                group.create_task(serve_app(create_app(hub, flow), host or "127.0.0.1", int(port), workers.stopping))
+                group.create_task(serve_app(create_app(hub, flow), *listen, workers.stopping))
     except* ConfigError as failures:
         raise failures.exceptions[0] from None
     finally:

@@ -61,9 +61,6 @@ class Deal:
         **more: Any,
     ) -> dict[str, Any]:
         """`kept` tells lines by index whose current_quantity is no longer the ordered one. `more` overrides members."""
-        basket, gone = self.basket, sum(self._refunded(r) for r in refunds)
-        back = sum(self.worth(i) * (line.quantity - (kept or {}).get(i, line.quantity)) // line.quantity
-                   for i, line in enumerate(basket.lines))  # fmt: skip
         order: dict[str, Any] = {
             "id": self.id,
             "admin_graphql_api_id": f"gid://shopify/Order/{self.id}",
@@ -81,33 +78,12 @@ class Deal:
             "presentment_currency": self.buyer_currency,
             "financial_status": paid,
             "fulfillment_status": shipped,
-            "taxes_included": False,
             "source_name": "web",
             "tags": "",
             "note": None,
             "note_attributes": [],
             "payment_gateway_names": ["bogus"],
-            "total_line_items_price": yuan(basket.goods),
-            "total_discounts": yuan(basket.discount),
-            "subtotal_price": yuan(basket.goods - basket.discount),
-            "total_tax": yuan(sum(self.taxes)),
-            "total_price": yuan(self.total),
-            "total_tip_received": "0.00",
-            "total_outstanding": yuan(0 if paid not in ("pending", "authorized") else self.total),
-            "current_total_price": yuan(self.total - max(gone, back)),
-            "current_subtotal_price": yuan(basket.goods - basket.discount - max(gone, back)),
-            "current_total_tax": yuan(sum(self.taxes)),
-            "current_total_discounts": yuan(basket.discount),
-            "total_price_set": self._set(self.total),
-            "total_discounts_set": self._set(basket.discount),
-            "total_tax_set": self._set(sum(self.taxes)),
-            "total_shipping_price_set": self._set(basket.shipping),
-            "subtotal_price_set": self._set(basket.goods - basket.discount),
-            "total_line_items_price_set": self._set(basket.goods),
-            "current_total_price_set": self._set(self.total - max(gone, back)),
-            "discount_codes": [],
-            "discount_applications": [],
-            "line_items": [self._row(i, shipped, (kept or {}).get(i)) for i in range(len(basket.lines))],
+            "line_items": [self._row(i, shipped, (kept or {}).get(i)) for i in range(len(self.basket.lines))],
             "shipping_lines": self._shipping(),
             "tax_lines": self._tax_lines(sum(self.taxes)),
             "fulfillments": [self._fulfillment(at)] if shipped else [],
@@ -123,7 +99,39 @@ class Deal:
             "shipping_address": self._address() if address else None,
             "billing_address": self._address() if address else None,
         }
-        return order | self._discounts() | more
+        left = self.total - max(sum(self._refunded(r) for r in refunds), self._taken_out(kept or {}))
+        return order | self._totals(paid, left) | self._discounts() | more
+
+    def _taken_out(self, kept: Mapping[int, int]) -> int:
+        """Cents of the pieces that an edit or a refund took out of the order."""
+        lines = enumerate(self.basket.lines)
+        return sum(self.worth(i) * (x.quantity - kept.get(i, x.quantity)) // x.quantity for i, x in lines)
+
+    def _totals(self, paid: str, left: int) -> dict[str, Any]:
+        """As placed, and `current_*` as it is now; `left` is what the order still comes to, in cents."""
+        basket, tax = self.basket, sum(self.taxes)
+        net = basket.goods - basket.discount
+        return {
+            "taxes_included": False,
+            "total_line_items_price": yuan(basket.goods),
+            "total_discounts": yuan(basket.discount),
+            "subtotal_price": yuan(net),
+            "total_tax": yuan(tax),
+            "total_price": yuan(self.total),
+            "total_tip_received": "0.00",
+            "total_outstanding": yuan(0 if paid not in ("pending", "authorized") else self.total),
+            "current_total_price": yuan(left),
+            "current_subtotal_price": yuan(net - (self.total - left)),
+            "current_total_tax": yuan(tax),
+            "current_total_discounts": yuan(basket.discount),
+            "total_price_set": self._set(self.total),
+            "total_discounts_set": self._set(basket.discount),
+            "total_tax_set": self._set(tax),
+            "total_shipping_price_set": self._set(basket.shipping),
+            "subtotal_price_set": self._set(net),
+            "total_line_items_price_set": self._set(basket.goods),
+            "current_total_price_set": self._set(left),
+        }
 
     def worth(self, index: int) -> int:
         """A line after discounts, with its tax, in cents."""

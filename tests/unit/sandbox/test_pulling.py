@@ -7,7 +7,18 @@ import pytest
 
 from adapters.port import Window
 from adapters.sandbox.story import Book
-from tests.unit.sandbox.conversation import NOW, Hands, adapter, changed, client_of, fill, pull_all, sandbox
+from canonical.errors import HubError, NotAuthorised
+from tests.unit.sandbox.conversation import (
+    NOW,
+    Hands,
+    adapter,
+    changed,
+    client_of,
+    fill,
+    pull_all,
+    sandbox,
+    talk_through,
+)
 
 CHANNELS = ("taobao", "jd", "douyin", "shopify", "site")
 COUNTS = {"taobao": 60, "jd": 230, "douyin": 230, "shopify": 230, "site": 230}
@@ -70,7 +81,23 @@ async def test_one_record_is_fetched_by_its_number(channel: str) -> None:
     order, refund = fill(box, channel, 1, NOW - 3000, NOW - 60)
     async with client_of(box) as client:
         for record in (order, refund):
-            from tests.unit.sandbox.conversation import talk_through
-
             found = await talk_through(adapter(channel).fetch(record.kind, record.key, hands.utc), client)
             assert (found.kind, found.key) == (record.kind, record.key)
+
+
+@pytest.mark.parametrize("channel", ["taobao", "jd", "douyin", "shopify"])
+async def test_an_expired_token_is_refused_and_renewed(channel: str) -> None:
+    hands = Hands()
+    box = sandbox(hands)
+    records = fill(box, channel, 3, NOW - 3000, NOW - 60)
+    window = Window(hands.utc - timedelta(hours=1), hands.utc)
+    async with client_of(box) as client:
+        await client.post(f"/control/platform/{channel}", json={"expire_token": True})
+        with pytest.raises(NotAuthorised):
+            await pull_all(adapter(channel), "order", window, hands, client, None)
+        fresh = await talk_through(adapter(channel).refresh(hands.utc), client)
+        assert fresh is not None
+        found = await pull_all(adapter(channel, **fresh.settings), "order", window, hands, client, None)
+        with pytest.raises(HubError):
+            await talk_through(adapter(channel).refresh(hands.utc), client)  # the old refresh token is used up
+    assert {e.key for e in found} == {r.key for r in records if r.kind == "order"}

@@ -185,6 +185,7 @@ async def test_an_audit_names_what_is_missing_unexpected_and_different() -> None
     assert (found["wanted"], found["held"]) == (3, 3)
     assert found["missing"] == [["site", "order", lost.subject]]
     assert found["unexpected"] == [["site", "order", broken.subject]]
+    assert audit(receiver, [good, lost, other, broken], {}, ["site/unknown_word"])["unexpected"] == []
     assert [(d["order_no"], d["field"], d["found"]) for d in found["differing"]] == [
         (other.subject, "payment", "unpaid")
     ]
