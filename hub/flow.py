@@ -31,6 +31,7 @@ log = structlog.get_logger("hub.flow")
 
 FETCH_TIMEOUT = 15.0
 FETCH_ATTEMPTS = 8
+SHOP_GONE = "Put the shop back into hub.toml and replay, or discard the letter."
 
 
 class Flow:
@@ -109,7 +110,7 @@ class Flow:
         shop = self.shops.get(first["shop"])
         try:
             if shop is None:
-                raise NotUnderstood(f"the shop {first['shop']} is no longer in hub.toml", code="config.shop_gone")
+                raise NotUnderstood(f"the shop {first['shop']} is no longer in hub.toml", code="config.shop_gone", hint=SHOP_GONE)
             talk = shop.channel.fetch(first["kind"], first["key"], now)
             envelope = await guarded(converse(self.http, talk, FETCH_TIMEOUT))
         except NotAuthorised as error:
@@ -219,7 +220,7 @@ class Flow:
     def _unpack_again(self, row: Mapping[str, Any], shop: ShopFront | None, now: datetime) -> translating.Mapped:
         """A raw push whose unpacking failed before: the adapter may know it now."""
         if shop is None:
-            raise NotUnderstood(f"the shop {row['shop']} is no longer in hub.toml", code="config.shop_gone")
+            raise NotUnderstood(f"the shop {row['shop']} is no longer in hub.toml", code="config.shop_gone", hint=SHOP_GONE)
         headers = orjson.loads(row["headers"] or b"{}")
         found = list(shop.channel.unpack(headers, inbox.decompress(row["body"]), now))
         items = [incoming(shop, record, "push", now) for record in found]

@@ -87,9 +87,13 @@ def lane_of(destination: str, tenant: str, shop: str, subject: str) -> str:
     return hashlib.blake2s(text.encode(), digest_size=16).hexdigest()
 
 
-def idempotency_key(destination: str, found: Identity, version: int) -> str:
-    """The same for every attempt of one version of one document at one destination."""
-    text = json.dumps([destination, *found, version])
+def idempotency_key(destination: str, found: Identity, row: Mapping[str, Any]) -> str:
+    """The same for every attempt of one version of one document at one destination.
+
+    Revision and content go in beside the version's number: a store that was restored or begun anew counts from the
+    start again, and must not give a new content the key of an old one.
+    """
+    text = json.dumps([destination, *found, row["version"], row["revision"], row["content"]])
     return "hub_" + hashlib.blake2s(text.encode(), digest_size=16).hexdigest()
 
 
@@ -203,7 +207,7 @@ def _route(
                 "revision": row["revision"],
                 "message_id": message["id"],
                 "body": packed,
-                "idempotency_key": idempotency_key(name, found, row["version"]),
+                "idempotency_key": idempotency_key(name, found, row),
                 "due_at": now,
                 "accepted_at": message["received_at"],
                 "created_at": now,

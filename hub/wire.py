@@ -81,7 +81,8 @@ async def converse(http: httpx.AsyncClient, talk: Talk[T], timeout: float, log: 
         return result
     finally:
         talk.close()
-    raise Refused("the adapter did not come to an end", code="wire.endless_talk")
+    hint = "This is a defect of the adapter. Keep the letter and report it."
+    raise Refused("the adapter did not come to an end", code="wire.endless_talk", hint=hint)
 
 
 async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: float, log: Log) -> httpx.Response:
@@ -98,12 +99,14 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
             f"{_host(request)} cannot be reached: {_plain(error)}", code="delivery.unreachable"
         ) from error
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        raise Refused(f"not a usable address: {_plain(error)}", code="delivery.bad_url") from error
+        hint = "Mend the address in hub.toml, restart, then replay."
+        raise Refused(f"not a usable address: {_plain(error)}", code="delivery.bad_url", hint=hint) from error
     except httpx.HTTPError as error:
         raise _lost(log, request, started, error) from error
     log.sent = True
     if len(response.content) > ANSWER_LIMIT:
-        raise Refused("the answer is larger than 20 MiB", code="delivery.answer_too_large")
+        hint = "Ask the other side for smaller answers; what was sent may have taken effect."
+        raise Refused("the answer is larger than 20 MiB", code="delivery.answer_too_large", hint=hint)
     _keep(log, request, response.status_code, started, _readable(response))
     return response
 

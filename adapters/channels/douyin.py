@@ -46,7 +46,6 @@ HINTS = {
 }
 LISTS = {"order": "order/searchList", "refund": "afterSale/List"}
 ROWS = {"order": "shop_order_list", "refund": "items"}
-DETAILS = {"order": ("order/orderDetail", "shop_order_id"), "refund": ("afterSale/Detail", "after_sale_id")}
 URL_CHECK = "0"
 SHAPES = (
     "Known are the answers of order.searchList, order.orderDetail, afterSale.List and afterSale.Detail, with or "
@@ -123,9 +122,12 @@ class Douyin:
         return Page(envelopes, f"{page + 1}/{total}/{size}" if more else None)
 
     def fetch(self, kind: str, key: str, now: datetime) -> Talk[Envelope]:
-        """order.orderDetail (which shows at most 40 lines of an order) or afterSale.Detail."""
-        path, name = DETAILS[kind]
-        for found in records((yield from self._call(path, {name: key}, now))):
+        """order.orderDetail (which shows at most 40 lines of an order), or afterSale.List by the case's number: Detail
+        does not tell the lines' amounts, and a pushed case must come out as the pulled one does."""
+        path, params = "order/orderDetail", {"shop_order_id": key}
+        if kind == "refund":
+            path, params = "afterSale/List", {"aftersale_id": key, "page": 0, "size": 1}
+        for found in records((yield from self._call(path, params, now))):
             if isinstance(found, Envelope) and found.kind == kind:
                 return found
         raise NotUnderstood(f"{path} was answered without a record", hint=SHAPES)

@@ -77,9 +77,6 @@ async def _main(hub: wiring.Hub, listen: tuple[str, int], *, web: bool, work: bo
             if work:
                 group.create_task(workers.run())
             if web:
-                from hub.web.app import create_app  # only these commands wait for the web framework to load
-                from hub.web.server import serve as serve_app
-
                 group.create_task(serve_app(create_app(hub, flow), *listen, workers.stopping))
     except* ConfigError as failures:
         raise failures.exceptions[0] from None

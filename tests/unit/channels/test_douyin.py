@@ -190,14 +190,12 @@ class TestPull:
 
 class TestFetch:
     def test_an_after_sale_case(self) -> None:
-        data = {
-            "process_info": {"after_sale_info": {"after_sale_id": 9, "update_time": START}},
-            "order_info": {"shop_order_id": 7},
-        }
+        case = {"aftersale_info": {"aftersale_id": 9, "update_time": START}, "order_info": {"shop_order_id": 7}}
+        data = {"items": [case], "has_more": False, "total": 1}
         found, asked = play(shop().fetch("refund", "9", NOW), [ok(data)])
 
-        assert asked[0].url.path == "/afterSale/Detail"
-        assert sent(asked[0]) == {"after_sale_id": "9"}
+        assert asked[0].url.path == "/afterSale/List"
+        assert sent(asked[0]) == {"aftersale_id": "9", "page": 0, "size": 1}
         assert (found.kind, found.key, found.subject) == ("refund", "9", "7")
 
     def test_numbers_beyond_2_53_stay_exact(self) -> None:
