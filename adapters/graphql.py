@@ -38,7 +38,8 @@ class Operations:
         """An operation with the fragments that it uses, directly or through others: what a server is sent."""
         names = [name]
         for known in names:
-            names += [n for n in _SPREAD.findall(self._parts[known]) if n in self._parts and n not in names]
+            spread = dict.fromkeys(_SPREAD.findall(self._parts[known]))
+            names += [n for n in spread if n in self._parts and n not in names]
         return "\n".join(self._parts[known].strip() for known in names)
 
 
@@ -158,7 +159,21 @@ def refusal(
 ) -> Refusal:
     """The error that a status or a code means: from 500 on an outage; what nobody told us of is refused."""
     means = answers.get(code) or (Unavailable if code.isdecimal() and int(code) >= 500 else Refused)
-    message = f"the platform answers {code or 'with errors'}"
+    message = f"the platform answers {code or 'with errors'}: {words(evidence)}".rstrip(": ")
     if means is Unavailable:
         return Unavailable(message, retry_after=wait, throttled=code in _FULL, evidence=evidence)
     return means(message, evidence=evidence)
+
+
+def words(errors: Any) -> str:
+    """The first text in errors of any shape: a text, a list, texts or lists by field.
+
+    >>> words({"errors": {"order": ["is wrong"]}}), words({"errors": [{"message": "Throttled", "path": []}]})
+    ('is wrong', 'Throttled')
+    """
+    if isinstance(errors, dict):
+        told = errors.get("message") or errors.get("errors") or errors.get("error") or next(iter(errors.values()), "")
+        return words(told)
+    if isinstance(errors, list):
+        return words(errors[0]) if errors else ""
+    return text(errors)[:200]

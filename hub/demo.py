@@ -52,6 +52,7 @@ class Outcome:
     groups: int = 0
     replayed: int = 0
     sample: str = ""
+    astray: list[Any] = field(default_factory=list)
 
     @property
     def well(self) -> bool:
@@ -182,7 +183,7 @@ def books(control: httpx.Client, store: Store, outcome: Outcome) -> None:
     with store.look() as connection:
         outcome.balance = views.balance(connection, list(RECEIVERS))
         delivered = {r["name"]: r["counts"].get("delivered", 0) for r in views.destination_states(connection)}
-        audit = {(a["act"], a["subject"]) for a in state.audit_log(connection, limit=1000)}
+        turned = {(a["act"], a["subject"]) for a in state.audit_log(connection, limit=1000)}
     told = report["expected"].values()
     orders, refunds = sum(t["orders"] for t in told), sum(t["refunds"] for t in told)
     counted = outcome.receivers.values()
@@ -198,8 +199,12 @@ def books(control: httpx.Client, store: Store, outcome: Outcome) -> None:
     twice, wrong = sum(b["duplicates_in_effect"] for b in counted), sum(b["out_of_order"] for b in counted)
     add((f"0 duplicates in effect ({twice})", twice == 0))
     add((f"0 out of order ({wrong})", wrong == 0))
-    turns = [act for act in ("breaker.open", "breaker.half_open", "breaker.closed") if (act, "erp") in audit]
+    turns = [act for act in ("breaker.open", "breaker.half_open", "breaker.closed") if (act, "erp") in turned]
     add(("the ERP's breaker opened, probed and closed", len(turns) == 3))
+    audit = control.get("/control/audit/erp", params={"mended": "site/unknown_word"}).json()
+    astray = [*audit["missing"], *audit["differing"]]
+    add((f"the ERP's documents say what the platforms say in the end ({len(astray)} missing or differing)", not astray))
+    outcome.astray = astray
     missing = lost(control, store)
     add((f"0 lost ({len(missing)}{': ' + ', '.join(missing[:5]) if missing else ''})", not missing))
 

@@ -7,7 +7,7 @@ Push: a signed JSON array of thin messages; the hub fetches what they name.
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from adapters import signing
 from adapters.answers import retry_after
 from adapters.port import Capability, Credentials, Envelope, Hint, Page, Receipt, Reply, Talk, Window
+from adapters.wire_json import text, typed
 from canonical import parse_json
 from canonical.errors import HubError, NotAuthorised, NotUnderstood, Refusal, Refused, SignatureRejected, Unavailable
 
-T = TypeVar("T")
 OK, THROTTLED, SIZE = ("10000", "0"), "60000", 100
 ANSWERS: dict[str, type[Refusal]] = {
     **dict.fromkeys(["20000", "20001", "50001", THROTTLED, "90000"], Unavailable),
@@ -124,11 +124,10 @@ class Douyin:
     def fetch(self, kind: str, key: str, now: datetime) -> Talk[Envelope]:
         """order.orderDetail (which shows at most 40 lines of an order), or afterSale.List by the case's number: Detail
         does not tell the lines' amounts, and a pushed case must come out as the pulled one does."""
-        path, params = "order/orderDetail", {"shop_order_id": key}
-        if kind == "refund":
-            path, params = "afterSale/List", {"aftersale_id": key, "page": 0, "size": 1}
-        for found in records((yield from self._call(path, params, now))):
-            if isinstance(found, Envelope) and found.kind == kind:
+        one: dict[str, Any] = {"shop_order_id": key} if kind == "order" else {"aftersale_id": key, "page": 0, "size": 1}
+        path = "order/orderDetail" if kind == "order" else LISTS[kind]
+        for found in records((yield from self._call(path, one, now))):
+            if isinstance(found, Envelope) and found.kind == kind and (kind == "order" or found.key == key):
                 return found
         raise NotUnderstood(f"{path} was answered without a record", hint=SHAPES)
 
@@ -286,16 +285,6 @@ def event(message: dict[str, Any], shop_id: str) -> Iterator[Envelope | Hint]:
     elif len(tag) == 3 and tag[0] in "12":
         # Kept as a record that cannot be translated: a dead letter of its own, which stops no other message.
         yield Envelope("order" if tag[0] == "1" else "refund", number, message, message_id=number)
-
-
-def text(value: Any) -> str:
-    """Texts and numbers other than 0 as text, everything else as ""."""
-    return str(value) if isinstance(value, int | str) and not isinstance(value, bool) and value != 0 else ""
-
-
-def typed(value: Any, kind: type[T]) -> T:
-    """The value where it is of that type, else the type's empty value."""
-    return value if isinstance(value, kind) else kind()
 
 
 ADAPTER = Douyin

@@ -112,9 +112,8 @@ class Shopify:
 
     def acknowledge(self, error: HubError | None) -> Reply:
         """Any 2xx within five seconds; everything else comes again, eight times in four hours."""
-        if error is None:
-            return Reply(200)
-        return Reply(401 if isinstance(error, SignatureRejected) else 503 if error.retryable else 400)
+        rejected = isinstance(error, SignatureRejected)
+        return Reply(200 if error is None else 401 if rejected else 503 if error.retryable else 400)
 
     def read(self, body: Any, kind: str | None = None) -> Iterator[Envelope | Hint]:
         """Everything that SHAPES names; `str` and `bytes` are parsed. Refunds inside of orders are asked for apart."""
@@ -161,7 +160,8 @@ class Shopify:
         tokens = {name: text(fresh[name]) for name in ("access_token", "refresh_token") if text(fresh.get(name))}
         if "access_token" not in tokens:
             raise NotAuthorised("Shopify gave no new token", hint="Install the app in the shop again.")
-        return Credentials(tokens, now + timedelta(seconds=min(number(fresh.get("expires_in")), 10**9)))
+        seconds = min(number(fresh.get("expires_in")), 10**9)
+        return Credentials(tokens, now + timedelta(seconds=seconds) if seconds else None)
 
     def tell(self, change: Mapping[str, Any], now: datetime) -> Talk[Receipt]:
         """A shipment: fulfillmentCreate, for what may be fulfilled. Stock, absolute: inventorySetQuantities."""

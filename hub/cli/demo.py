@@ -39,6 +39,8 @@ def demo(
     out.print()
     for what, holds in outcome.checks:
         out.print(f"[green]✓[/] {what}" if holds else f"[red]✗ {what}[/]")
+    for one in outcome.astray[:5]:
+        out.print(f"  {one}", markup=False)
     out.print(
         f"\n{'all of it holds' if outcome.well else 'NOT ALL OF IT HOLDS'}, after {time.perf_counter() - started:.0f} s"
     )

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from hub import clock, desk
-from hub.cli.output import ConfigOption, JsonOption, actor, ago, emit, fail, out, reading, table, writing
+from hub.cli.output import ConfigOption, JsonOption, actor, ago, emit, fail, iso, out, reading, table, writing
 from hub.store import state, views
 from hub.wiring import Hub
 
@@ -19,7 +19,8 @@ def list_(config: Path = ConfigOption, as_json: bool = JsonOption) -> None:
     with reading(config) as (hub, connection):
         rows = _rows(hub, views.destination_states(connection))
     if as_json:
-        emit({"destinations": rows})
+        shown = [r | {"oldest_waiting": iso(r["oldest_waiting"]) if r["oldest_waiting"] else None} for r in rows]
+        emit({"destinations": shown})
         return
     now = clock.now().timestamp()
     table(

@@ -172,6 +172,8 @@ def replay(
     if as_json:
         counts = {"messages": messages, "deliveries": deliveries, "skipped": skipped}
         emit({"dry_run": dry_run, "letters": taken, **counts})
+    _demand(taken)
+    if as_json:
         return
     verb = "would go" if dry_run else "go"
     out.print(f"{len(taken)} letter(s) {verb} again: {messages} to be mapped, {deliveries} to be sent")
@@ -190,6 +192,7 @@ def discard(
 ) -> None:
     """End letters for good; what they held goes on without them."""
     done = sum(_in_parts(config, letters, group, lambda c, ids: desk.discard(c, ids, actor(), reason)))
+    _demand(done)
     out.print(f"{done} letter(s) discarded")
 
 
@@ -202,6 +205,7 @@ def assign(
 ) -> None:
     """Give letters to a person."""
     done = sum(_in_parts(config, letters, group, lambda c, ids: desk.assign(c, ids, owner, actor())))
+    _demand(done)
     out.print(f"{done} letter(s) assigned to {owner or 'nobody'}")
 
 
@@ -233,6 +237,12 @@ def _in_parts(
             return done
         finally:
             hub.store.close()
+
+
+def _demand(done: object) -> None:
+    """Nothing done is no success."""
+    if not done:
+        fail("none of these letters is open", hint="hub dlq list --state all")
 
 
 def _chosen(connection: Connection, letters: list[int] | None, group: str) -> list[int]:

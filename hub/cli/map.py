@@ -34,6 +34,9 @@ def map_file(
         near = difflib.get_close_matches(code, adapters.codes("channels"), 1)
         known = f"did you mean {near[0]}?" if near else f"there are: {', '.join(adapters.codes('channels'))}"
         fail(f"unknown channel {code!r}", hint=known, code=USAGE)
+    kinds = adapters.load("channels", code).kinds
+    if kind and kind not in kinds:
+        fail(f"{code} has no {kind!r}", hint=f"there are: {', '.join(f'{code}/{k}' for k in kinds)}", code=USAGE)
     with errors():
         try:
             result = _try(code, kind or None, _read(file), shop, config, mappings)

@@ -7,7 +7,7 @@ import typer
 
 from hub import config as configuration
 from hub import wiring
-from hub.cli.output import PROBLEMS, WELL, ConfigOption, JsonOption, emit, err, errors, out, table
+from hub.cli.output import PROBLEMS, WELL, ConfigOption, JsonOption, emit, err, errors, fail, out, table
 from hub.mapping.cases import run_cases
 from hub.mapping.catalog import Catalog
 
@@ -37,6 +37,8 @@ def run(
     """Run the cases that lie beside the mappings. A failing one shows where it differs. Exit 1 if any fails."""
     with errors():
         results = run_cases(_catalog(config, mappings), name or None)
+    if not results:
+        fail(f"no mapping or cases named {name!r}" if name else "no mapping has cases", hint="hub mapping list")
     failed = [r for r in results if not r.passed]
     if as_json:
         emit({"passed": len(results) - len(failed), "failed": [asdict(r) for r in failed]})
@@ -46,7 +48,7 @@ def run(
             for line in result.differences:
                 err.print(f"    {line}", markup=False)
         out.print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
-    raise typer.Exit(PROBLEMS if failed or not results else WELL)
+    raise typer.Exit(PROBLEMS if failed else WELL)
 
 
 def _catalog(config: Path, mappings: Path | None) -> Catalog:

@@ -145,8 +145,8 @@ def _lost_address(book: Book, label: str) -> Story:
     """A later answer has lost the receiver; the stored one stays."""
     deal = Deal(book, book.basket(2))
     steps = (
-        deal.seen("WAIT_SELLER_SEND_GOODS", 0),
-        deal.seen("WAIT_SELLER_SEND_GOODS", 6, address=False, seller_flag=1),
+        deal.seen("WAIT_SELLER_SEND_GOODS", 0, "both"),
+        deal.seen("WAIT_SELLER_SEND_GOODS", 10, address=False, seller_flag=1),
     )
     return deal.story(label, *steps, final={**OPEN, "receiver.token": deal.oaid})
 

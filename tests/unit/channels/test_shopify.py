@@ -1,6 +1,7 @@
 """Shopify: pulls by cursor and cost, rows that do not fit, REST and GraphQL telling the same, what is written back."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -176,9 +177,9 @@ class TestPull:
         def server(request: httpx.Request) -> httpx.Response:
             nonlocal turn
             turn += 1
-            for at, number in changes:
-                if at == turn and number in orders:
-                    orders[number] = 1000 + turn  # out of the window
+            for at, changed in changes:
+                if at == turn and changed in orders:
+                    orders[changed] = 1000 + turn  # out of the window
             asked = variables(request)
             behind = (-1, -1) if asked["after"] is None else tuple(json.loads(asked["after"]))
             rows = sorted((at, n) for n, at in orders.items() if at < 1000 and (at, n) > behind)
@@ -378,6 +379,14 @@ class TestWire:
 
         assert [part.split()[1] for part in sent.split("\n") if part.startswith("fragment")] == ["Line", "Money"]
         assert "query Orders" not in sent
+
+    @pytest.mark.parametrize("name", ["Orders", "Refunds", "OneOrder", "OneRefund", "ToShip", "Ship", "SetStock"])
+    def test_every_fragment_is_defined_once(self, name: str) -> None:
+        sent = OPERATIONS.text(name)
+        defined = [line.split()[1] for line in sent.split("\n") if line.startswith("fragment")]
+
+        assert len(defined) == len(set(defined))
+        assert set(re.findall(r"\.\.\.(\w+)", sent)) == set(defined)
 
     def test_graphql_in_the_words_of_rest(self) -> None:
         dialect = Dialect("gid://demo/", {"display_status": "status"}, frozenset({"status"}))

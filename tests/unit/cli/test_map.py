@@ -1,0 +1,131 @@
+"""`hub map`: what platforms answer and push, read without a store; whatever it is given, it never breaks."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import adapters
+from tests.unit.cli.conftest import Terminal
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "channels"
+PAGES: list[tuple[str, dict[str, Any]]] = [
+    (code, page)
+    for code in adapters.codes("channels")
+    for page in json.loads((FIXTURES / code / "pages.json").read_text(encoding="utf-8"))
+]
+TRADE = next(page["body"] for code, page in PAGES if code == "taobao" and page["name"] == "a bare trade")
+THIN = next(page["body"] for code, page in PAGES if code == "taobao" and page["name"] == "a message")
+NONSENSE = {
+    "nothing": b"",
+    "blanks": b" \r\n\t",
+    "words": b"orders are fine today",
+    "half": b'{"trades": [',
+    "broken UTF-8": b'{"tid": "\xff\xfe"}',
+    "a byte order mark": b"\xef\xbb\xbf{}",
+    "NaN": b'{"tid": NaN}',
+    "a key twice": b'{"tid": "1", "tid": "2"}',
+    "deep": b"[" * 100_000,
+    "binary": bytes(range(256)),
+    "HTML": b"<!doctype html><html><body>Bad Gateway</body></html>",
+    "half a page of XML": b"<trades_sold_get_response><total_results>1</total",
+    "an XML bomb": b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><trades_sold_get_response>&b;</trades_sold_get_response>',
+    "a number": b"17",
+    "a text": b'"hello"',
+    "null": b"null",
+    "an object of nothing": b"{}",
+    "numbers in a list": b"[1, 2, 3]",
+    "a record of wrong types": b'{"tid": {"is": "none"}, "orders": "many", "order_id": [], "id": true, "items": 3}',
+}
+
+
+def raw(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else json.dumps(body, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(("code", "page"), PAGES, ids=[f"{c} {p['name']}" for c, p in PAGES])
+def test_everything_a_platform_answers_is_read(code: str, page: dict[str, Any], bare: Terminal) -> None:
+    words = [f"{code}/{page['kind']}" if page.get("kind") else code, "answer", "--json"]
+    (bare.folder / "answer").write_bytes(raw(page["body"]))
+    said = bare("map", *words)
+    told = said.json
+    assert told.keys() >= {"documents", "problems", "hints"}
+    assert told.keys() <= {"documents", "problems", "hints", "ignored"}
+    if "raises" in page:
+        assert (said.code, told["documents"], told["hints"]) == (1, [], [])
+        assert [p["found"] for p in told["problems"]] == [told["problems"][0]["found"]] != [""]
+        assert said.err.startswith("error: ")
+        return
+    assert said.code == (1 if told["problems"] else 0)
+    made = {(d["schema"].partition("/")[0], d.get("refund_no") or d["order_no"]) for d in told["documents"]}
+    rest = {(r["kind"], r["key"]) for part in ("problems", "hints", "ignored") for r in told.get(part, [])}
+    assert made | rest == {(r["kind"], r["key"]) for r in page["records"]}
+
+
+@pytest.mark.parametrize("code", adapters.codes("channels"))
+@pytest.mark.parametrize("what", NONSENSE)
+def test_nonsense_gets_a_message_and_no_traceback(code: str, what: str, bare: Terminal) -> None:
+    said = bare("map", code, "-", "--json", given=NONSENSE[what])
+    told = said.json
+    assert told["documents"] == []
+    if what == "an object of nothing":
+        assert told["hints"] == []
+    if told["problems"]:
+        assert said.code == 1
+        assert all(p.get("hint") or p.get("expected") for p in told["problems"])
+    else:
+        assert said.code == 0
+        assert what in ("a byte order mark",)
+    plain = bare("map", code, "-", given=NONSENSE[what])
+    assert plain.code == said.code
+    assert plain.out + plain.err
+
+
+def test_one_bad_record_of_a_page_does_not_hide_the_others(bare: Terminal) -> None:
+    bad = TRADE | {"tid": "3300000000000000666", "status": "WAIT_CUSTOMS"}
+    said = bare("map", "taobao", "-", "--json", given=raw([TRADE, bad]))
+    assert said.code == 1
+    assert [d["order_no"] for d in said.json["documents"]] == [TRADE["tid"]]
+    assert [(p["key"], p["code"]) for p in said.json["problems"]] == [("3300000000000000666", "mapping.unknown_word")]
+    assert "WAIT_CUSTOMS" in said.json["problems"][0]["found"]
+
+
+def test_a_thin_event_is_a_hint(bare: Terminal) -> None:
+    said = bare("map", "taobao", "-", "--json", given=raw(THIN))
+    assert (said.code, said.json["documents"], said.json["problems"]) == (0, [], [])
+    assert said.json["hints"] == [{"kind": "order", "key": "3300000000000000010"}]
+    assert "a thin event" in bare("map", "taobao", "-", given=raw(THIN)).out
+
+
+def test_people_get_a_table(bare: Terminal) -> None:
+    said = bare("map", "taobao", "-", given=raw([TRADE, TRADE | {"tid": "9", "status": "WAIT_CUSTOMS"}]))
+    assert f"order {TRADE['tid']}" in said.out
+    assert "1 document(s), 1 problem(s)" in said.out
+    assert "WAIT_CUSTOMS" in said.err
+    assert "try: " in said.err
+
+
+@pytest.mark.parametrize("words", [("absent.json",), (".",)], ids=["no such file", "a folder"])
+def test_a_file_that_cannot_be_read_is_wrong_usage(words: tuple[str, ...], bare: Terminal) -> None:
+    said = bare("map", "taobao", *words)
+    assert said.code == 2
+    assert said.err.startswith(f"error: {words[0]}: ")
+
+
+def test_unknown_channels_and_kinds_name_what_there_is(bare: Terminal) -> None:
+    near, far, kind = (bare("map", name, "-", given=b"{}") for name in ("taobo", "zz", "taobao/stock"))
+    assert {near.code, far.code, kind.code} == {2}
+    assert "taobao" in near.err
+    assert "douyin, generic, jd, shopify, taobao" in far.err
+    assert "taobao/order, taobao/refund" in kind.err
+
+
+def test_a_shop_of_hub_toml_lends_its_settings_and_overlay(terminal: Terminal) -> None:
+    body = raw({"order_no": "W1", "status": "paid"})
+    said = terminal("map", "generic", "-", "--shop", "site", "--json", given=body)
+    assert [p["key"] for p in said.json["problems"]] == ["W1"] * len(said.json["problems"])
+    assert said.code == 1
+    wrong = terminal("map", "generic", "-", "--shop", "nobody", given=body)
+    assert wrong.code == 3
+    assert "there are: site" in wrong.err
