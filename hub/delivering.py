@@ -196,7 +196,9 @@ def record(
     shelf.put(connection, [r.letter for r in kept if r.letter], now)
     delivered = [r for r in kept if r.outcome.state == outbox.DELIVERED]
     shelf.close(connection, (f"delivery/{r.outcome.id}" for r in delivered), State.RESOLVED, now, why="delivered")
-    documents.mark_for_review(connection, [r.row["document_id"] for r in kept if r.assumed])
+    assumed = [r.row["document_id"] for r in kept if r.assumed]
+    if assumed:
+        documents.mark_for_review(connection, assumed)
     by_destination: dict[str, list[Result]] = {}
     for result in kept:
         by_destination.setdefault(result.row["destination"], []).append(result)

@@ -16,7 +16,9 @@ log = structlog.get_logger("hub.renewal")
 
 TIMEOUT = 15.0
 EARLY = 86400.0
-"""Seconds before its end at which a token is renewed: JD demands the last day, others do not mind."""
+"""Most seconds before its end at which a token is renewed: JD demands the last day, others do not mind."""
+EARLY_SHARE = 0.2
+"""Of a token that lives shorter: the last part of its life in which it is renewed (Shopify's live an hour)."""
 
 
 async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str) -> bool:
@@ -44,9 +46,12 @@ async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str
 
 
 def expires_soon(connection: Connection, shop: str, now: float) -> bool:
-    """Whether the kept tokens of a shop end within a day."""
+    """Whether the kept tokens of a shop are in the last part of their life."""
     row = state.credentials_of(connection, shop)
-    return row is not None and row["expires_at"] is not None and row["expires_at"] - now < EARLY
+    if row is None or row["expires_at"] is None:
+        return False
+    early = min(EARLY, EARLY_SHARE * (row["expires_at"] - row["updated_at"]))
+    return bool(row["expires_at"] - now < early)
 
 
 def restore(connection: Connection, shop: ShopFront, key: str) -> None:

@@ -34,6 +34,7 @@ class Workers:
         self.hub, self.flow, self.http = hub, flow, http
         self.stopping = asyncio.Event()
         self._pending: set[asyncio.Task[None]] = set()
+        self._wakes: list[asyncio.Event] = [flow.arrived]
 
     def take_over(self) -> None:
         """On SQLite: be the one worker, and settle what a killed one left. Raises ConfigError if one is running."""
@@ -57,7 +58,7 @@ class Workers:
             *(self._dispatch(name) for name in self.hub.targets),
             *self._pulls(),
         ]
-        tasks = [asyncio.create_task(loop) for loop in loops]
+        tasks = [asyncio.create_task(loop) for loop in [*loops, self._wake_to_stop()]]
         await self.stopping.wait()
         await asyncio.gather(*tasks)
         if self._pending:
@@ -75,7 +76,7 @@ class Workers:
                 done = await step()
             except Exception:  # the store may be away for a while; the loop is not
                 log.exception("worker.trouble", loop=name)
-                await self._pause(TROUBLE, None)
+                await self._pause(TROUBLE)
                 continue
             if not done:
                 await self._pause(idle, wake)
@@ -85,6 +86,7 @@ class Workers:
         most = self.hub.targets[name].section.in_flight
         busy: set[asyncio.Task[None]] = set()
         wake = asyncio.Event()
+        self._wakes.append(wake)
         self.flow.listen(wake)
         while not self.stopping.is_set():
             wake.clear()
@@ -95,14 +97,15 @@ class Workers:
                     claim = await self.flow.claim(name, free)
                 except Exception:  # the store may be away for a while; the loop is not
                     log.exception("worker.trouble", loop=name)
-                    await self._pause(TROUBLE, None)
+                    await self._pause(TROUBLE)
                     continue
                 for row in claim.rows:
-                    task = asyncio.create_task(self._deliver(name, row, row["id"] in claim.doubtful, wake))
+                    task = asyncio.create_task(self._deliver(name, row, row["id"] in claim.doubtful))
                     busy.add(task)
                     self._pending.add(task)
                     task.add_done_callback(busy.discard)
                     task.add_done_callback(self._pending.discard)
+                    task.add_done_callback(lambda _: wake.set())  # after it has left `busy`
                 if len(claim.rows) == free:
                     wait = 0.0
                 elif claim.wait is not None:
@@ -110,12 +113,11 @@ class Workers:
             if wait or len(busy) == most:
                 await self._pause(wait or IDLE, wake)
 
-    async def _deliver(self, name: str, row: Mapping[str, Any], doubtful: bool, wake: asyncio.Event) -> None:
+    async def _deliver(self, name: str, row: Mapping[str, Any], doubtful: bool) -> None:
         try:
             await self.flow.deliver(name, row, doubtful)
         except Exception:  # its outcome is not on disk: the lease will run out, then it is in doubt
             log.exception("deliver.unrecorded", destination=name)
-        wake.set()
 
     def _pulls(self) -> list[Coroutine[Any, Any, None]]:
         loops: list[Coroutine[Any, Any, None]] = []
@@ -133,11 +135,11 @@ class Workers:
                 pulled = await pulling.pull_page(self.hub.store, self.http, shop, kind, pull, key)
             except Exception:  # the shop's trouble, or the store's, is not the other shops'
                 log.exception("worker.trouble", loop=f"pull {name}/{kind}")
-                await self._pause(TROUBLE, None)
+                await self._pause(TROUBLE)
             if pulled is not None and pulled.new:
                 self.flow.arrived.set()
             if pulled is None or not pulled.more:
-                await self._pause(min(IDLE, pull.every), None)
+                await self._pause(min(IDLE, pull.every))
 
     async def _sweep(self) -> int:
         """Give back what dead workers held, free what a missed release left, renew tokens before they end."""
@@ -150,11 +152,17 @@ class Workers:
                 await renewal.renew(self.hub.store, self.http, shop, self.hub.config.hub.key)
         return 0
 
-    async def _pause(self, seconds: float, wake: asyncio.Event | None) -> None:
-        waits = [asyncio.create_task(e.wait()) for e in (self.stopping, wake) if e is not None]
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in waits:
-            task.cancel()
+    async def _pause(self, seconds: float, wake: asyncio.Event | None = None) -> None:
+        """Wait so long, or until there is something to do, or to stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await (wake or self.stopping).wait()
+
+    async def _wake_to_stop(self) -> None:
+        """Events that loops wait for are set when the process stops, so that none sleeps through it."""
+        await self.stopping.wait()
+        for wake in self._wakes:
+            wake.set()
 
 
 def sweep(connection: Connection, now: float) -> int:

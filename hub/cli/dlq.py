@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
+from rich.markup import escape
 
 from dlq import shelf
 from hub import clock, desk
@@ -122,15 +123,13 @@ def show(
 
 
 def _show(found: dict[str, Any]) -> None:
-    out.print(
-        f"[bold]{found['title']}[/]" if "[" not in found["title"] else found["title"], markup="[" not in found["title"]
-    )
+    out.print(f"[bold]{escape(found['title'])}[/]")
     whose = (
         f"order {found['subject']} of shop {found['shop']}"
         if found["subject"]
         else f"destination {found['destination']}"
     )
-    out.print(f"letter {found['id']}, {found['state']}; {whose}; {found['kind']} {found['key']}")
+    out.print(f"letter {found['id']}, {found['state']}; {whose}; {found['kind']} {found['key']}", markup=False)
     to = f" on its way to {found['destination']}" if found["destination"] else ""
     out.print(
         f"stuck at {found['step']}{to} ({found['cause']}), died {found['died']} time(s), {iso(found['updated_at'])}"
@@ -149,11 +148,11 @@ def _show(found: dict[str, Any]) -> None:
     if found.get("raw"):
         out.print(f"  raw: {found['raw'][:4000]}", markup=False)
     for said in found["notes"]:
-        out.print(f"  [dim]{iso(said['at'])}[/] {said['by']}: {said['text']}")
+        out.print(f"  [dim]{iso(said['at'])}[/] {escape(said['by'])}: {escape(said['text'])}")
     if found["closed_at"]:
         out.print(f"closed by {found['closed_by']}: {found['closed_why']}", markup=False)
     else:
-        out.print(f"[dim]again: hub dlq replay {found['id']}; the whole story: hub trace {found['subject']}[/]")
+        out.print(f"[dim]again: hub dlq replay {found['id']}; the whole story: hub trace {escape(found['subject'])}[/]")
 
 
 @app.command()
@@ -206,7 +205,7 @@ def assign(
     """Give letters to a person."""
     done = sum(_in_parts(config, letters, group, lambda c, ids: desk.assign(c, ids, owner, actor())))
     _demand(done)
-    out.print(f"{done} letter(s) assigned to {owner or 'nobody'}")
+    out.print(f"{done} letter(s) assigned to {owner or 'nobody'}", markup=False)
 
 
 @app.command()

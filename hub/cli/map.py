@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 
 import adapters
 from canonical.errors import ConfigError, HubError, Refusal
@@ -95,14 +96,14 @@ def _show(result: dict[str, Any]) -> None:
         kind = str(document["schema"]).partition("/")[0]
         number = document.get("order_no") if kind == "order" else document.get("refund_no")
         facts = {k: document[k] for k in ("state", "payment", "fulfilment", "phase", "shippable") if k in document}
-        out.print(f"[bold]{kind} {number}[/]  " + "  ".join(f"{k} {v}" for k, v in facts.items()))
+        out.print(f"[bold]{kind} {escape(str(number))}[/]  " + "  ".join(f"{k} {v}" for k, v in facts.items()))
         if document.get("lines"):
             columns = ("line_no", "sku", "title", "quantity", "unit_price", "amount", "refund")
             table(columns, [[line.get(c) for c in columns] for line in document["lines"]])
     for hint in result["hints"]:
-        out.print(f"{hint['kind']} {hint['key']}: a thin event; the hub would fetch the record")
+        out.print(f"{hint['kind']} {hint['key']}: a thin event; the hub would fetch the record", markup=False)
     for ignored in result.get("ignored", []):
-        out.print(f"{ignored['kind']} {ignored['key']}: ignored, {ignored['why']}")
+        out.print(f"{ignored['kind']} {ignored['key']}: ignored, {ignored['why']}", markup=False)
     for problem in result["problems"]:
         where = problem.get("rule", problem["code"])
         found = f"found {problem['found']}" if problem.get("found") else problem["code"]

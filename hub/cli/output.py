@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from canonical.errors import ConfigError, HubError
@@ -38,9 +39,9 @@ BeforeOption = typer.Option(None, "--before", help="Go on from this id (the last
 
 def fail(message: str, *, hint: str = "", code: int = PROBLEMS) -> NoReturn:
     """Say what is wrong and what to do, and end."""
-    err.print(f"[red]error:[/] {_escape(message)}")
+    err.print(f"[red]error:[/] {escape(message)}")
     if hint:
-        err.print(f"[dim]try:[/] {_escape(hint)}")
+        err.print(f"[dim]try:[/] {escape(hint)}")
     raise typer.Exit(code)
 
 
@@ -51,7 +52,7 @@ def errors() -> Iterator[None]:
         yield
     except ConfigError as error:
         for problem in error.problems:
-            err.print(f"[red]✗[/] {_escape(problem)}")
+            err.print(f"[red]✗[/] {escape(problem)}")
         fail(f"{len(error.problems)} problem(s) in the configuration", hint="hub check", code=REFUSED)
     except HubError as error:
         fail(error.message, hint=error.hint)
@@ -144,7 +145,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str =
         shown.add_column(name, overflow="fold")
     count = 0
     for row in rows:
-        shown.add_row(*(_escape("" if v is None else str(v)) for v in row))
+        shown.add_row(*(escape("" if v is None else str(v)) for v in row))
         count += 1
     out.print(shown if count else f"[dim]{empty}[/]")
 
@@ -152,7 +153,3 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str =
 def actor() -> str:
     """Who acts, for the audit log: the person at this terminal."""
     return os.environ.get("HUB_ACTOR") or getpass.getuser()
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -91,7 +91,10 @@ def _ending(story: dict[str, Any]) -> None:
     for made in story["documents"]:
         body = made["body"]
         facts = "  ".join(f"{k} {body[k]}" for k in ("state", "payment", "fulfilment", "shippable") if k in body)
-        out.print(f"{made['kind']} {made['number']} version {made['version']} by {made['mapping_version']}:  {facts}")
+        out.print(
+            f"{made['kind']} {made['number']} version {made['version']} by {made['mapping_version']}:  {facts}",
+            markup=False,
+        )
         for hold in body.get("holds") or []:
             out.print(f"  hold {hold['code']} ({hold['word']})", markup=False)
     for d in story["deliveries"]:
@@ -99,7 +102,8 @@ def _ending(story: dict[str, Any]) -> None:
         wait += f", held by {d['held_by']}" if d["held_by"] not in ("", "lane") else ""
         due = f", next try {iso(d['due_at'])}" if d["state"] in ("waiting", "in_doubt") and d["attempts"] else ""
         reference = f" as {d['reference']}" if d["reference"] else ""
-        out.print(f"{d['destination']}: {d['kind']} {d['key']} v{d['sequence']} {d['state']}{reference}{wait}{due}")
+        what = f"{d['kind']} {d['key']} v{d['sequence']} {d['state']}"
+        out.print(f"{d['destination']}: {what}{reference}{wait}{due}", markup=False)
     for letter in story["dead_letters"]:
         if letter["state"] in ("open", "replaying"):
             out.print(f"[red]dead letter {letter['id']}[/] {letter['state']}: hub dlq show {letter['id']}")

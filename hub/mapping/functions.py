@@ -86,9 +86,9 @@ def to_decimal(value: Any) -> Decimal | None:
         if len(text) > _MOST_DIGITS or not _NUMBER.fullmatch(text):
             raise Unfit(value, "a number, or its text with a point and without separators")
         return Decimal(text)
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal) and value.is_finite():
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise Unfit(value, "a number, or its text with a point and without separators")
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         raise Unfit("a whole number of extreme length", "a number of usual length")
