@@ -31,7 +31,6 @@ log = structlog.get_logger("hub.flow")
 
 FETCH_TIMEOUT = 15.0
 FETCH_ATTEMPTS = 8
-SHOP_GONE = "Put the shop back into hub.toml and replay, or discard the letter."
 
 
 class Flow:
@@ -110,7 +109,7 @@ class Flow:
         shop = self.shops.get(first["shop"])
         try:
             if shop is None:
-                raise NotUnderstood(f"the shop {first['shop']} is no longer in hub.toml", code="config.shop_gone", hint=SHOP_GONE)
+                raise shop_gone(first["shop"])
             talk = shop.channel.fetch(first["kind"], first["key"], now)
             envelope = await guarded(converse(self.http, talk, FETCH_TIMEOUT))
         except NotAuthorised as error:
@@ -220,7 +219,7 @@ class Flow:
     def _unpack_again(self, row: Mapping[str, Any], shop: ShopFront | None, now: datetime) -> translating.Mapped:
         """A raw push whose unpacking failed before: the adapter may know it now."""
         if shop is None:
-            raise NotUnderstood(f"the shop {row['shop']} is no longer in hub.toml", code="config.shop_gone", hint=SHOP_GONE)
+            raise shop_gone(row["shop"])
         headers = orjson.loads(row["headers"] or b"{}")
         found = list(shop.channel.unpack(headers, inbox.decompress(row["body"]), now))
         items = [incoming(shop, record, "push", now) for record in found]
@@ -312,6 +311,12 @@ class Gatherer:
         """Wait until all that was put is committed."""
         if self._task is not None:
             await self._task
+
+
+def shop_gone(name: str) -> NotUnderstood:
+    """A message of a shop that somebody took out of the configuration."""
+    hint = "Put the shop back into hub.toml and replay, or discard the letter."
+    return NotUnderstood(f"the shop {name} is no longer in hub.toml", code="config.shop_gone", hint=hint)
 
 
 async def guarded(work: Any) -> Any:

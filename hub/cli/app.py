@@ -1,5 +1,8 @@
 """The root of the command: global options, and every noun's commands in one place."""
 
+import io
+import sys
+
 import typer
 
 from hub.cli import (
@@ -49,5 +52,8 @@ docs.register(app)
 
 
 def main() -> None:
-    """Entry point."""
+    """Entry point. A sign that a terminal's encoding lacks is spelled out, and stops nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

@@ -100,7 +100,8 @@ def store_only(config: Path) -> Store:
 
 def emit(data: Any) -> None:
     """JSON on standard output, one document."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=plain) + "\n")
+    shown = (sys.stdout.encoding or "").lower().startswith("utf")  # elsewhere JSON's own escapes lose no sign
+    sys.stdout.write(json.dumps(data, ensure_ascii=not shown, indent=2, default=plain) + "\n")
 
 
 def plain(value: Any) -> Any:

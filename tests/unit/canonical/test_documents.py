@@ -58,7 +58,7 @@ def test_what_the_package_exports_is_there() -> None:
 
 @PART
 def test_every_field_says_what_it_means(part: type[BaseModel]) -> None:
-    said = {**part.model_fields, **part.model_computed_fields}
+    said: dict[str, Any] = {**part.model_fields, **part.model_computed_fields}
     assert [name for name, info in said.items() if not info.description] == []
 
 

@@ -176,7 +176,7 @@ async def test_an_audit_names_what_is_missing_unexpected_and_different() -> None
     stories = orders("site", 7, 80, Hands().at)
     good, lost, other = [s for s in stories if s.label == "normal"][:3]
     broken = next(s for s in stories if s.label == "unknown_word")
-    paid = {"state": "open", "payment": "paid", "fulfilment": "unshipped", "shippable": True}
+    paid: dict[str, Any] = {"state": "open", "payment": "paid", "fulfilment": "unshipped", "shippable": True}
     async with client:
         for number, (story, state) in enumerate(((good, paid), (other, paid | {"payment": "unpaid"}), (broken, {}))):
             totals = {name.partition(".")[2]: value for name, value in story.final.items() if "." in name}

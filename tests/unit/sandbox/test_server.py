@@ -88,10 +88,12 @@ def http_destination(settings: dict[str, Any]) -> Any:
 
 def delivery(number: str) -> Delivery:
     body = {"schema": "order/1", "shop": "site", "order_no": number, "revision": "2026-11-01T09:00:00Z"}
-    place = {"tenant": "default", "destination": "erp", "kind": "order", "shop": "site"}
     return Delivery(
         id=number,
-        **place,
+        tenant="default",
+        destination="erp",
+        kind="order",
+        shop="site",
         key=number,
         subject=number,
         revision="2026-11-01T09:00:00Z",
