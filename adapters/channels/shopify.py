@@ -65,7 +65,7 @@ class ShopifyShop(BaseModel):
     refresh_token: SecretStr | None = Field(None, description="Renews an expiring access_token; both change.")
     api_version: str = Field("2026-07", pattern=r"^(\d{4}-\d\d|unstable)$", description="Version of the Admin API.")
     gateway: str = Field("", pattern="^(https?://.*)?$", description="Address of the admin, if not https://<shop>.")
-    page_size: int = Field(20, ge=1, le=250, description="Orders a query; fewer where they cost too much.")
+    page_size: int = Field(5, ge=1, le=250, description="Orders a query; fewer where they cost too much.")
     fetch_after_push: bool = Field(False, description="Fetch the order that a webhook tells of: REST shows no holds.")
     location_id: str = Field("", description="Number of the location whose stock is told.")
     carriers: dict[str, str] = Field({}, description="Shopify's name for a carrier code of the hub, if it differs.")

@@ -86,7 +86,7 @@ class TestPull:
         assert str(request.url) == "https://pottery.myshopify.com/admin/api/2026-07/graphql.json"
         assert request.headers["x-shopify-access-token"] == "shpat-demo"
         assert variables(request) == {
-            "first": 20,
+            "first": 5,
             "after": None,
             "query": "updated_at:>='2026-11-22T07:30:00Z' AND updated_at:<'2026-11-22T08:29:00Z'",
         }
@@ -99,7 +99,7 @@ class TestPull:
 
     def test_a_query_that_is_too_dear_is_asked_for_fewer_orders_from_then_on(self) -> None:
         dear = httpx.Response(200, json={"errors": [{"message": "x", "extensions": {"code": "MAX_COST_EXCEEDED"}}]})
-        page, asked = play(shop().pull("order", WINDOW, None, NOW), [dear, dear, ok(listed([node(1)], "c1"))])
+        page, asked = play(shop(page_size=20).pull("order", WINDOW, None, NOW), [dear, dear, ok(listed([node(1)], "c1"))])
 
         assert [variables(r)["first"] for r in asked] == [20, 10, 5]
         _, asked = play(shop().pull("order", WINDOW, page.next_cursor, NOW), [ok(listed([]))])
