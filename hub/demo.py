@@ -224,14 +224,20 @@ def lost(control: httpx.Client, store: Store) -> list[str]:
     return missing
 
 
-def write_config(folder: Path, base: str, port: int) -> Path:
-    """A hub.toml for the sandbox, with a copy of the mappings that may be changed."""
-    from adapters.sandbox.server import configuration  # not every command has to wait for the sandbox to load
-
-    shutil.copytree(wiring.mappings_folder(), folder / "mappings")
+def sandbox_settings(base: str) -> dict[str, Any]:
+    """The shops and destinations of a hub.toml that talks to the sandbox at this address."""
     plain = configuration(base)
     for name, shop in plain["shops"].items():
         shop["channel"] = "generic" if name == "site" else name
+    return plain
+
+
+def write_config(folder: Path, base: str, port: int) -> Path:
+    """A hub.toml for the sandbox, with a copy of the mappings that may be changed."""
+
+    shutil.copytree(wiring.mappings_folder(), folder / "mappings")
+    plain = sandbox_settings(base)
+    for shop in plain["shops"].values():
         shop["pull"] = {"every": "1s", "overlap": "20s", "first": "1h"}
     for destination in plain["destinations"].values():
         destination["retry"] = {"first": "300ms", "factor": 2, "most": "2s", "give_up_after": "2m"}

@@ -44,7 +44,7 @@ def build(path: Path) -> Hub:
     problems: list[str] = []
     catalog = open_catalog(config, problems)
     shops = {n: f for n, s in config.shops.items() if (f := _shop(n, s, catalog, problems)) is not None}
-    targets = {n: t for n, d in config.destinations.items() if (t := _target(n, d, catalog, problems)) is not None}
+    targets = {n: t for n, d in config.destinations.items() if (t := _target(n, d, catalog, config.folder, problems))}
     routes = _routes(config, problems)
     problems += _keys(config, shops)
     if problems:
@@ -129,11 +129,17 @@ def _mapping_of(name: str, shop: Shop, catalog: Catalog, problems: list[str]) ->
     return folder, overlay
 
 
-def _target(name: str, section: DestinationSection, catalog: Catalog, problems: list[str]) -> Target | None:
+def _target(
+    name: str, section: DestinationSection, catalog: Catalog, folder: Path, problems: list[str]
+) -> Target | None:
     adapter = _adapter("destinations", section.kind, f"destinations.{name}.kind", problems)
     if adapter is None:
         return None
-    settings = _settings(adapter, section.adapter_settings, f"destinations.{name}.", problems)
+    given = section.adapter_settings
+    for key in getattr(adapter, "paths", ()):  # as all paths in hub.toml, they start where it lies
+        if given.get(key) and isinstance(given[key], str):
+            given[key] = str(folder / given[key])
+    settings = _settings(adapter, given, f"destinations.{name}.", problems)
     render = None
     if section.mapping:
         known = {n.split("/")[1] for n in catalog.names() if n.startswith("destinations/")}

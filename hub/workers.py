@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -23,6 +23,8 @@ IDLE = 0.5
 TROUBLE = 1.0
 """Seconds to wait after an error of the store."""
 SWEEP = 5.0
+LAST_TURN = 3.0
+"""Seconds that a turn under way (a page, an event to fetch) may take when the process is told to stop."""
 GRACE = 20.0
 """Seconds that deliveries under way may take to finish when the process is told to stop."""
 
@@ -60,11 +62,22 @@ class Workers:
         ]
         tasks = [asyncio.create_task(loop) for loop in [*loops, self._wake_to_stop()]]
         await self.stopping.wait()
-        await asyncio.gather(*tasks)
+        await self._end(tasks)
         if self._pending:
             await asyncio.wait(self._pending, timeout=GRACE)
         for task in self._pending:
             task.cancel()
+
+    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Let loops finish their turn; one that waits for a platform is cut off, and asks again after the next start."""
+        done, late = await asyncio.wait(tasks, timeout=LAST_TURN)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        if late:
+            await self.hub.store.run(state.drop_pull_leases, self.hub.store.owner)
+        for task in done:
+            task.result()
 
     async def _loop(
         self, name: str, step: Callable[[], Awaitable[int]], wake: asyncio.Event | None, idle: float = IDLE

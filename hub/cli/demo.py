@@ -1,12 +1,12 @@
 """`hub demo` and `hub sandbox`."""
 
 import asyncio
-import json
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import tomlkit
 import typer
 from rich.live import Live
 from rich.table import Table
@@ -59,14 +59,15 @@ def sandbox(
     port: int = typer.Option(9400, "--port", help="Port; 0 takes a free one."),
     seed: int = typer.Option(7, "--seed", help="The same seed makes the same traffic."),
     orders: int = typer.Option(400, "--orders", help="Orders over all five shops."),
-    show_config: bool = typer.Option(False, "--show-config", help="Print what hub.toml needs to talk to it, and end."),
+    show_config: bool = typer.Option(False, "--show-config", help="Print a hub.toml that talks to it, and end."),
 ) -> None:
     """Run imitated platforms and receivers, to try a configuration without accounts. Traffic begins on
     POST /control/start {"hub_url": "http://127.0.0.1:8080"}."""
-    from adapters.sandbox.server import Setup, configuration, listen, serve_on  # only this command waits for it
+    from adapters.sandbox.server import Setup, listen, serve_on  # only this command waits for it
 
     if show_config:
-        out.print(json.dumps(configuration(f"http://{host}:{port}"), indent=2, ensure_ascii=False), markup=False)
+        settings = job.sandbox_settings(f"http://{host}:{port}")
+        sys.stdout.write(tomlkit.dumps({**settings, "routes": job.ROUTES}))
         return
     with listen(host, port) as listener:
         bound = listener.getsockname()[1]

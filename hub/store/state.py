@@ -97,9 +97,10 @@ def keep_pull(connection: Connection, shop: str, kind: str, **values: Any) -> No
     connection.execute(update(pulls).where(pulls.c.shop == shop, pulls.c.kind == kind).values(**values))
 
 
-def drop_pull_leases(connection: Connection) -> None:
-    """Only for a single working process."""
-    connection.execute(update(pulls).values(lease_until=0.0, lease_owner=""))
+def drop_pull_leases(connection: Connection, owner: str = "") -> None:
+    """Give back what a process holds; without a name what all hold, for a single working process."""
+    held = pulls.c.lease_owner == owner if owner else pulls.c.lease_owner != ""
+    connection.execute(update(pulls).where(held).values(lease_until=0.0, lease_owner=""))
 
 
 def count(connection: Connection, increments: Mapping[tuple[str, ...], float]) -> None:

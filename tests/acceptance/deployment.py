@@ -1,4 +1,4 @@
-"""A small deployment against the sandbox: an own site that pushes, a Taobao shop to be pulled, an ERP and an archive."""
+"""A small deployment: an own site that pushes, a Taobao shop of the sandbox to be pulled, its ERP, and an archive."""
 
 import hashlib
 import hmac

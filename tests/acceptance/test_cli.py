@@ -122,8 +122,8 @@ def test_signs_that_a_terminal_cannot_show_stop_nothing(small: tuple[Terminal, i
 
 def test_map_reads_what_platforms_answer(terminal: Terminal) -> None:
     trade = {
-        "tid": 4400000000000000123, "status": "WAIT_SELLER_SEND_GOODS", "type": "fixed", "created": "2026-11-20 10:00:00",
-        "modified": "2026-11-20 10:05:00", "pay_time": "2026-11-20 10:01:00", "payment": "88.00", "post_fee": "8.00",
+        "tid": 4400000000000000123, "status": "WAIT_SELLER_SEND_GOODS", "type": "fixed",
+        "created": "2026-11-20 10:00:00", "modified": "2026-11-20 10:05:00", "pay_time": "2026-11-20 10:01:00", "payment": "88.00", "post_fee": "8.00",
         "receiver_name": "林**", "receiver_address": "*** 12 号", "oaid": "1oaid",
         "orders": {"order": [{"oid": 4400000000000000124, "num": 2, "price": "45.00", "total_fee": "80.00",
                               "discount_fee": "10.00", "divide_order_fee": "80.00", "status": "WAIT_SELLER_SEND_GOODS",
