@@ -20,6 +20,7 @@ demo: setup ## run the main job against imitated platforms, and see that nothing
 
 test: setup ## run every test (installs PostgreSQL from Debian's packages if it is missing)
 	@scripts/postgresql
+	@command -v curl > /dev/null && command -v openssl > /dev/null || scripts/debian-packages curl openssl
 	$(PYTEST)
 
 check: setup ## format, lint, strict types, import rules, and the quick tests

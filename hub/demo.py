@@ -226,7 +226,9 @@ def lost(control: httpx.Client, store: Store) -> list[str]:
 
 def sandbox_settings(base: str) -> dict[str, Any]:
     """The shops and destinations of a hub.toml that talks to the sandbox at this address."""
-    plain = configuration(base)
+    from adapters.sandbox.server import configuration  # not every command has to wait for the sandbox to load
+
+    plain: dict[str, Any] = configuration(base)
     for name, shop in plain["shops"].items():
         shop["channel"] = "generic" if name == "site" else name
     return plain
