@@ -69,7 +69,7 @@ class Workers:
             task.cancel()
 
     async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        """Let loops finish their turn; one that waits for a platform is cut off, and asks again after the next start."""
+        """Let loops finish their turn; one that waits for a platform is cut off: it asks again after the next start."""
         done, late = await asyncio.wait(tasks, timeout=LAST_TURN)
         for task in late:
             task.cancel()

@@ -39,7 +39,7 @@ class FileSettings(BaseModel):
     """A folder that fills with JSON Lines."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    path: str = Field(min_length=1, description="folder; made if it is missing; relative ones start where hub.toml lies")
+    path: str = Field(min_length=1, description="folder, made if missing; a relative one starts where hub.toml lies")
     zone: Annotated[str, AfterValidator(_zone)] = Field("UTC", description="time zone in which a day begins and ends")
     look_back: int = Field(
         3, ge=1, le=31, description="days in which a delivery is looked for before it is written again"

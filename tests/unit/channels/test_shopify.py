@@ -99,7 +99,8 @@ class TestPull:
 
     def test_a_query_that_is_too_dear_is_asked_for_fewer_orders_from_then_on(self) -> None:
         dear = httpx.Response(200, json={"errors": [{"message": "x", "extensions": {"code": "MAX_COST_EXCEEDED"}}]})
-        page, asked = play(shop(page_size=20).pull("order", WINDOW, None, NOW), [dear, dear, ok(listed([node(1)], "c1"))])
+        pull = shop(page_size=20).pull("order", WINDOW, None, NOW)
+        page, asked = play(pull, [dear, dear, ok(listed([node(1)], "c1"))])
 
         assert [variables(r)["first"] for r in asked] == [20, 10, 5]
         _, asked = play(shop().pull("order", WINDOW, page.next_cursor, NOW), [ok(listed([]))])
