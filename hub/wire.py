@@ -32,10 +32,8 @@ MAX_TURNS = 20
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer, masked; `status` is None where no answer came."""
+    """The answer to one request, masked and cut; `status` is None where none came."""
 
-    method: str
-    url: str
     status: int | None
     seconds: float
     answer: str
@@ -94,7 +92,7 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
     except NEVER_CONNECTED as error:
         if _was_connected(error):
             raise _lost(log, request, started, error) from error
-        _keep(log, request, None, started, type(error).__name__)
+        _keep(log, None, started, type(error).__name__)
         raise Unavailable(
             f"{_host(request)} cannot be reached: {_plain(error)}", code="delivery.unreachable"
         ) from error
@@ -107,7 +105,7 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
     if len(response.content) > ANSWER_LIMIT:
         hint = "Ask the other side for smaller answers; what was sent may have taken effect."
         raise Refused("the answer is larger than 20 MiB", code="delivery.answer_too_large", hint=hint)
-    _keep(log, request, response.status_code, started, _readable(response))
+    _keep(log, response.status_code, started, _readable(response))
     return response
 
 
@@ -138,15 +136,12 @@ def _was_connected(error: BaseException) -> bool:
 def _lost(log: Log, request: httpx.Request, started: float, error: httpx.HTTPError) -> InDoubt:
     """A request went out and its answer did not come: it may have taken effect."""
     log.sent = True
-    _keep(log, request, None, started, type(error).__name__)
+    _keep(log, None, started, type(error).__name__)
     return InDoubt(f"the answer of {_host(request)} was lost: {_plain(error)}")
 
 
-def _keep(log: Log, request: httpx.Request, status: int | None, started: float, answer: str) -> None:
-    url = str(request.url.copy_with(query=None, userinfo=b""))
-    log.exchanges.append(
-        Exchange(request.method, url, status, time.perf_counter() - started, mask_text(answer[:ANSWER_KEPT]))
-    )
+def _keep(log: Log, status: int | None, started: float, answer: str) -> None:
+    log.exchanges.append(Exchange(status, time.perf_counter() - started, mask_text(answer[:ANSWER_KEPT])))
 
 
 def _readable(response: httpx.Response) -> str:

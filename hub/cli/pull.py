@@ -1,6 +1,7 @@
 """`hub pull`: ask a platform for a span of time, now."""
 
 import asyncio
+import sys
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ import typer
 from hub import clock, pulling, wiring
 from hub.cli.output import PROBLEMS, ConfigOption, JsonOption, emit, err, errors, fail, opened, out
 from hub.config import Pull
+from hub.logs import configure
 from hub.store import state
 
 
@@ -28,6 +30,7 @@ def pull(
 ) -> None:
     """Pull what changed in a span (default: since the last pull). It is stored; hub run or hub work translates it."""
     with errors():
+        configure(json=not sys.stderr.isatty(), level="warning")
         hub = opened(config)
         wiring.start(hub)
         if shop not in hub.shops:
@@ -39,7 +42,10 @@ def pull(
         zone = ZoneInfo(hub.config.hub.timezone)
         now = clock.now().timestamp()
         since = _instant(start, zone) if start else None
-        until = _instant(end, zone) if end else now - pulling.SETTLE
+        latest = now - pulling.SETTLE  # beyond it nothing was seen yet: the pulls that follow must not begin there
+        until = min(_instant(end, zone), latest) if end else latest
+        if since is not None and since >= until:
+            fail("the span is empty: --from is not before --to and before now", code=2)
         try:
             with hub.store.begin() as connection:
                 for name in kinds:
@@ -69,11 +75,16 @@ async def _all(
     try:
         for kind in kinds:
             records = new = pages = 0
-            error = ""
+            error, patience = "", True
             while True:
                 page = await pulling.pull_page(hub.store, http, hub.shops[shop], kind, settings, hub.config.hub.key)
+                if page is None and patience and settings.limit:  # the next page has its turn a little later
+                    patience = False
+                    await asyncio.sleep(1 / settings.limit)
+                    continue
                 if page is None:
                     break
+                patience = page.more
                 records, new, pages, error = records + page.records, new + page.new, pages + 1, page.error
                 reached = await hub.store.read(_reached, shop, kind)
                 if error or (not page.more and reached >= until):

@@ -64,7 +64,7 @@ def _address(listen: str) -> tuple[str, int]:
 
 
 async def _main(hub: wiring.Hub, listen: tuple[str, int], *, web: bool, work: bool) -> None:
-    from hub.web.app import create_app  # heavy, and only needed here
+    from hub.web.app import create_server  # heavy, and only needed here
     from hub.web.server import serve as serve_app
 
     flow, http = wiring.connect(hub)
@@ -77,7 +77,7 @@ async def _main(hub: wiring.Hub, listen: tuple[str, int], *, web: bool, work: bo
             if work:
                 group.create_task(workers.run())
             if web:
-                group.create_task(serve_app(create_app(hub, flow), *listen, workers.stopping))
+                group.create_task(serve_app(create_server(hub, flow), *listen, workers.stopping))
     except* ConfigError as failures:
         raise failures.exceptions[0] from None
     finally:

@@ -64,6 +64,21 @@ def create_app(hub: Hub, flow: Flow) -> FastAPI:
     return app
 
 
+def create_server(hub: Hub, flow: Flow) -> ASGIApp:
+    """The application with its webhooks in front: a push passes none of the API's layers."""
+    app, hook = create_app(hub, flow), hooks.endpoint(flow, hub.config.hub.body_limit)
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        shop = scope["path"].removeprefix(hooks.PREFIX) if scope["type"] == "http" else ""
+        if not shop or "/" in shop or not scope["path"].startswith(hooks.PREFIX):
+            await app(scope, receive, send)
+            return
+        scope["path_params"] = {"shop": shop}
+        await hook(scope, receive, send)
+
+    return front
+
+
 class _Application(FastAPI):
     """FastAPI with the parts of the description that it does not find by itself."""
 

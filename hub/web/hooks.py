@@ -13,6 +13,7 @@ from hub.flow import Flow
 from hub.web.intake import Gone, TooSlow, read_body
 from hub.web.problems import MEDIA_TYPE, ProblemDetails, encoded, not_stored, title_of
 
+PREFIX = "/hooks/"
 PATH = "/hooks/{shop}"
 _METHODS = "GET, HEAD, POST"
 _STILL = [(b"x-content-type-options", b"nosniff")]

@@ -39,14 +39,19 @@ class Terminal:
         self.folder = folder
 
     def __call__(
-        self, *words: object, given: bytes = b"", code: int = 0, variables: Mapping[str, str] | None = None
+        self,
+        *words: object,
+        given: bytes = b"",
+        code: int = 0,
+        variables: Mapping[str, str] | None = None,
+        within: float = 60,
     ) -> Said:
         done = subprocess.run(
             [*HUB, *map(str, words)],
             cwd=self.folder,
             input=given,
             capture_output=True,
-            timeout=60,
+            timeout=within,
             check=False,
             env=environment(**(variables or {})),
         )

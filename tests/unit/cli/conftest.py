@@ -1,11 +1,14 @@
 """A store with a morning's work in it, and the command over it, in this process."""
 
 import asyncio
+import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 
 from tests.rig import Rig, order
 from tests.unit.cli.terminal import Terminal
@@ -58,6 +61,18 @@ def _morning_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("morning")
     asyncio.run(_morning(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """`hub run` sets up the logs of its process, which is this one."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

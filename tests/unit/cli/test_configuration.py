@@ -1,11 +1,19 @@
 """`hub init`, `hub check`, `hub mapping`, `hub pull`: what is wrong is named, with what to do."""
 
+import json
 import shutil
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from hub import wiring
+from hub import clock, wiring
+from hub.store import views
+from tests.rig import order
 from tests.unit.cli.terminal import Terminal
 
 
@@ -139,9 +147,11 @@ def test_a_pull_that_cannot_be_is_explained(terminal: Terminal) -> None:
     assert terminal("pull", "list", "--kind", "refund").code == 2
     bad = terminal("pull", "list", "--from", "yesterday")
     assert (bad.code, "2026-01-31" in bad.err) == (2, True)
+    for words in (("--from", "2026-02-01", "--to", "2026-01-01"), ("--from", "2999-01-01")):
+        assert terminal("pull", "list", *words).code == 2
     dead = terminal("pull", "list", "--json")
     assert dead.code == 1
-    assert dead.json["pulled"]["order"]["error"].startswith("delivery.unavailable")
+    assert dead.json["pulled"]["order"]["error"].startswith("delivery.unreachable")
 
 
 def test_paths_start_where_hub_toml_lies(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,3 +165,46 @@ def test_paths_start_where_hub_toml_lies(terminal: Terminal, tmp_path: Path, mon
     adapter = wiring.build(terminal.config).targets["archive"].adapter
     assert str(terminal.folder / "archive") in repr(vars(adapter))
     assert list(elsewhere.iterdir()) == []
+
+
+def pages(count: int) -> Callable[[BaseHTTPRequestHandler], None]:
+    """A site whose list has so many pages of one order."""
+
+    def get(request: BaseHTTPRequestHandler) -> None:
+        page = int(parse_qs(urlsplit(request.path).query).get("cursor", ["0"])[0])
+        following = str(page + 1) if page + 1 < count else None
+        body = json.dumps({"items": [order(f"P{page}")], "next": following}).encode()
+        request.send_response(200)
+        request.send_header("content-length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    return get
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    """The address of a small own site with an order list of five pages."""
+    handler = type("Handler", (BaseHTTPRequestHandler,), {"do_GET": pages(5), "log_message": lambda *_: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_span_is_pulled_whole_and_never_moves_the_pulls_that_follow_beyond_now(terminal: Terminal, site: str) -> None:
+    shop = PULLED.replace("http://127.0.0.1:9", site).replace(
+        'records = "items"', 'records = "items"\nnext_cursor = "next"'
+    )
+    shop = shop.replace('channel = "generic"', 'channel = "generic"\npull = { limit = "20/s" }')
+    terminal.config.write_text(terminal.config.read_text("utf-8") + shop, encoding="utf-8")
+    since = (clock.now() - timedelta(hours=1)).isoformat()
+    said = terminal("pull", "list", "--from", since, "--to", "2999-01-01", "--json")
+    assert said.code == 0
+    assert said.json["pulled"]["order"]["error"] == ""
+    assert said.json["pulled"]["order"]["new"] == 5
+    store = wiring.build(terminal.config).store
+    with store.look() as connection:
+        (row,) = views.pull_states(connection)
+    store.close()
+    assert row["reached"] < clock.now().timestamp()
