@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -113,7 +114,7 @@ def close(
 def supersede(
     connection: Connection, documents: Sequence[tuple[int, tuple[str, str, str, str]]], now: float
 ) -> list[tuple[int, int]]:
-    """Documents went through: close what died of them before.
+    """Documents are known as of these messages: close what died of them before.
 
     Takes (message id, (shop, kind, key, revision)) of each; gives (message id of the dead, of the one that beat it).
     Only letters of steps up to `route`, of older messages, and with a revision no newer.
@@ -125,7 +126,7 @@ def supersede(
     beaten: list[tuple[int, int]] = []
     for row in alive:
         place = (row.shop, row.kind, row.key)
-        newer = [m for m, d in documents if d[:3] == place and m > row.message_id and d[3] >= row.revision]
+        newer = [m for m, d in documents if d[:3] == place and m > row.message_id and not_older(d[3], row.revision)]
         if not newer:
             continue
         beaten.append((row.message_id, newer[-1]))
@@ -133,6 +134,16 @@ def supersede(
         ending = {"state": State.SUPERSEDED, "closed_at": now, "updated_at": now, "closed_by": "hub", "closed_why": why}
         connection.execute(update(letters).where(letters.c.id == row.id).values(**ending))
     return beaten
+
+
+def not_older(revision: str, other: str) -> bool:
+    """Whether a platform's mark is at least as new as another. Times count as instants, whatever their offset."""
+    if revision.isdecimal() and other.isdecimal():
+        return int(revision) >= int(other)
+    try:
+        return datetime.fromisoformat(revision) >= datetime.fromisoformat(other)
+    except (TypeError, ValueError):  # no times, or only one of them has an offset
+        return revision >= other
 
 
 def find(

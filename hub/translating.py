@@ -45,7 +45,7 @@ class Settlement:
     stored: dict[Identity, dict[str, Any]] = field(default_factory=dict)
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
-    through: list[tuple[int, tuple[str, str, str, str]]] = field(default_factory=list)
+    read: list[tuple[int, tuple[str, str, str, str]]] = field(default_factory=list)  # what was a document, sent or not
     links: list[tuple[int, Identity]] = field(default_factory=list)
     alive: list[str] = field(default_factory=list)
     counts: dict[tuple[str, ...], float] = field(default_factory=dict)
@@ -118,12 +118,12 @@ def settle(
     shelf.put(connection, result.dead, now)
     shelf.close(connection, (f"delivery/{i}" for i in replaced), State.SUPERSEDED, now, why="replaced by a newer one")
     shelf.close(connection, result.alive, State.RESOLVED, now, why="replayed")
-    if result.through:
-        for dead, newer in shelf.supersede(connection, result.through, now):
+    if result.read:
+        for dead, newer in shelf.supersede(connection, result.read, now):
             inbox.end(connection, [dead], f"superseded by message {newer}", now)
     inbox.link(connection, {message_id: ids[i] for message_id, i in result.links})
     state.count(connection, result.counts)
-    return {"translated": len(result.through), "dead": len(result.dead)}
+    return {"translated": len(result.links), "dead": len(result.dead)}
 
 
 class LeaseLost(Exception):
@@ -155,6 +155,7 @@ def _settle_one(
         stored = type(document).model_validate_json(before["body"])
         verdict, document, content, why = identity.settle(stored, document, stored_content=before["content"])
         if not verdict.taken:
+            result.read.append(_place(mapped))
             reason = f"stale: {why}" if verdict is Verdict.STALE else "duplicate"
             _ignore(mapped, reason, result, same_as=before["message_id"], document_id=before.get("id"))
             return
@@ -163,12 +164,20 @@ def _settle_one(
             kept = {"revision": _revision(document), "message_id": message["id"], "updated_at": now}
             before |= {**kept, "body": dump_json(document), "content": content}
             result.stored[mapped.identity] = before
+            result.read.append(_place(mapped))
             _ignore(mapped, "no change", result, document_id=before.get("id"))
             return
     row = _row(mapped, document, content, before, now)
     if _route(mapped, row, routes, result, now):
         known[mapped.identity] = row
         result.stored[mapped.identity] = row
+        result.read.append(_place(mapped))
+
+
+def _place(mapped: Mapped) -> tuple[int, tuple[str, str, str, str]]:
+    message, found = mapped.message, mapped.identity
+    assert found is not None  # noqa: S101  # a document has one
+    return message["id"], (message["shop"], message["kind"], found.number, message["revision"])
 
 
 def _route(
@@ -221,7 +230,6 @@ def _route(
             mapping_version=mapped.version,
         )
     )
-    result.through.append((message["id"], (message["shop"], message["kind"], found.number, message["revision"])))
     result.links.append((message["id"], found))
     result.alive.append(f"message/{message['id']}")
     result.count("translated", message["channel"], found.kind)
