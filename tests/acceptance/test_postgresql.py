@@ -51,7 +51,7 @@ def quiet(control: httpx.Client, store: Store) -> bool:
 
     eventually(looked, 150)
     with store.look() as connection:
-        return demo.progress(connection, report)["waiting"] == 0
+        return bool(demo.progress(connection, report)["waiting"] == 0)
 
 
 @pytest.mark.slow

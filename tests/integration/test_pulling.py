@@ -77,7 +77,7 @@ async def test_a_crash_between_pages_asks_for_the_same_page_of_the_same_window(m
     assert first is not None
     assert first.more
     before = await rig.read(state.pull_state, "list", "order")
-    await rig.run(state.keep_pull, "list", "order", lease_until=9e12, due_at=0.0)  # a worker died holding it
+    await rig.run(state.keep_pull, "list", "order", lease_until=9e12, lease_owner="dead", due_at=0.0)
     assert await pulling.pull_page(rig.hub.store, rig.http, shop, "order", settings, "") is None
     await rig.run(state.drop_pull_leases)
     assert await pull_all(rig) == 1
