@@ -51,7 +51,7 @@ def books(folder: Path, **more: Any) -> File:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def names(folder: Path) -> list[str]:
