@@ -92,3 +92,23 @@ async def test_revisions_in_any_order_end_in_one_document(market: Market, events
     assert {delivery["state"] for delivery in deliveries} == {"delivered"}
     assert await market.read(shelf.find) == []
     assert await market.balances()
+
+
+@pytest.mark.parametrize(
+    ("revision", "other", "holds"),
+    [
+        ("2026-11-22T15:00:00Z", "2026-11-22T10:00:00-05:00", True),  # Shopify's GraphQL beside its webhooks
+        ("2026-11-22T14:59:59Z", "2026-11-22T10:00:00-05:00", False),
+        ("2026-11-22T10:00:01-05:00", "2026-11-22T15:00:00Z", True),
+        ("2026-11-22 16:20:00", "2026-11-22 16:19:59", True),
+        ("1763798401", "1763798400", True),
+        ("999", "1763798400", False),
+        ("1763798400123", "1763798400124", False),
+        ("rev-7", "rev-7", True),
+        ("2026-11-22T15:00:00Z", "", True),
+        ("", "2026-11-22T15:00:00Z", False),
+        ("2026-11-22T15:00:00", "2026-11-22T15:00:00Z", False),
+    ],
+)
+def test_a_letter_is_beaten_by_what_is_at_least_as_new(revision: str, other: str, holds: bool) -> None:
+    assert shelf.not_older(revision, other) is holds
