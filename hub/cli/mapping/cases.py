@@ -1,25 +1,25 @@
-"""`hub mapping`: the mappings and their test cases."""
+"""`hub mapping list | test | explain | coverage | record`: mappings and their cases."""
 
 from dataclasses import asdict
 from pathlib import Path
 
 import typer
 
-from hub import config as configuration
-from hub import wiring
+from hub.cli.mapping.folder import MappingsOption, catalog_of
 from hub.cli.output import PROBLEMS, WELL, ConfigOption, JsonOption, emit, err, errors, fail, out, table
 from hub.mapping.cases import run_cases
-from hub.mapping.catalog import Catalog
-
-app = typer.Typer(help="Mappings: list them, run their cases.", no_args_is_help=True)
-MappingsOption = typer.Option(None, "--mappings", help="Folder of mappings; default: hub.toml's, else the hub's own.")
 
 
-@app.command("list")
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("list")(list_)
+    app.command("test")(run)
+
+
 def list_(config: Path = ConfigOption, mappings: Path | None = MappingsOption, as_json: bool = JsonOption) -> None:
     """Every mapping with its version."""
     with errors():
-        catalog = _catalog(config, mappings)
+        catalog = catalog_of(config, mappings)
     versions = {name: catalog.mapping(name).version for name in catalog.names()}
     if as_json:
         emit({"mappings": versions})
@@ -27,7 +27,6 @@ def list_(config: Path = ConfigOption, mappings: Path | None = MappingsOption, a
         table(("mapping", "version"), versions.items())
 
 
-@app.command("test")
 def run(
     name: str = typer.Argument("", help="Only this mapping, such as taobao or taobao/order."),
     config: Path = ConfigOption,
@@ -36,7 +35,7 @@ def run(
 ) -> None:
     """Run the cases that lie beside the mappings. A failing one shows where it differs. Exit 1 if any fails."""
     with errors():
-        results = run_cases(_catalog(config, mappings), name or None)
+        results = run_cases(catalog_of(config, mappings), name or None)
     if not results:
         fail(f"no mapping or cases named {name!r}" if name else "no mapping has cases", hint="hub mapping list")
     failed = [r for r in results if not r.passed]
@@ -49,11 +48,3 @@ def run(
                 err.print(f"    {line}", markup=False)
         out.print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
     raise typer.Exit(PROBLEMS if failed else WELL)
-
-
-def _catalog(config: Path, mappings: Path | None) -> Catalog:
-    if mappings is None and config.exists():
-        mappings = wiring.mappings_folder(configuration.load(config))
-    catalog = Catalog(mappings or wiring.mappings_folder())
-    catalog.load()
-    return catalog

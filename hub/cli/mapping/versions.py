@@ -1,0 +1,7 @@
+"""`hub mapping versions | activate | rollback | follow`: which version is in force."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
