@@ -48,6 +48,11 @@ class Translator:
         """The content hash of each mapping that may be used, e.g. taobao/order@3f2a9c1b."""
         return "+".join(variant.mapping.version for variant in self._variants)
 
+    @property
+    def mappings(self) -> list[MappingFile]:
+        """The files that share the work, in the order in which they are asked."""
+        return [variant.mapping for variant in self._variants]
+
     def translate(self, record: Any, *, tenant: str, shop: str, channel: str, now: datetime) -> Translation:
         """Translate one record, as parsed JSON. Never raises on data. `now` is UTC and aware."""
         for variant in self._variants:
