@@ -120,6 +120,15 @@ def mask_text(text: str) -> str:
     return text
 
 
+def is_sensitive(name: str) -> bool:
+    """Whether a field of this name inside a record holds, by its name, a secret or personal data.
+
+    >>> [is_sensitive(name) for name in ("receiver_mobile", "app_secret", "status")]
+    [True, True, False]
+    """
+    return _hidden(name, 1)
+
+
 def _masked(name: str, value: Any, depth: int) -> Any:
     if value is None or value == "" or isinstance(value, bool):
         return value
