@@ -65,6 +65,8 @@ class HubSection(_Section):
     group_commit: Duration = Field(0.004, description="longest wait of a push for its neighbours before the commit")
     lease: Duration = Field(60.0, description="how long a worker may hold a claim before another takes it over")
     key: str = Field("", description="key that encrypts refreshed tokens at rest (hub token key makes one)")
+    drift_hook: str = Field("", description="address that is told what platforms send that no mapping knows")
+    drift_hook_secret: str = Field("", description="signs what it is told, by Standard Webhooks: env:NAME")
 
 
 class Pull(_Section):

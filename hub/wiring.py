@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from cryptography.fernet import Fernet
 from pydantic import BaseModel, SecretStr, ValidationError
 
 import adapters
+from adapters.credentials import check_key
 from adapters.port import Channel
 from canonical.errors import ConfigError
 from hub import config as configuration
@@ -46,7 +48,7 @@ def build(path: Path) -> Hub:
     shops = {n: f for n, s in config.shops.items() if (f := _shop(n, s, catalog, problems)) is not None}
     targets = {n: t for n, d in config.destinations.items() if (t := _target(n, d, catalog, config.folder, problems))}
     routes = _routes(config, problems)
-    problems += _keys(config, shops)
+    problems += [*_keys(config, shops), *_hook(config)]
     if problems:
         raise ConfigError(problems)
     store = Store(config.hub.store, folder=config.folder)
@@ -231,6 +233,20 @@ def _compiled(text: str) -> Any:
         return expression.compile(text)
     except ValueError as error:  # jmespath's syntax errors
         raise ConfigError([f"routes: if = {text!r}: {error}"]) from error
+
+
+def _hook(config: Config) -> list[str]:
+    """What is wrong with the address that drift is told to."""
+    address, secret = config.hub.drift_hook, config.hub.drift_hook_secret
+    problems = []
+    if address and not re.fullmatch(r"https?://[^/\s]+\S*", address):
+        problems.append(f"hub.drift_hook: {address!r} is no address; write one like https://it.example.com/hooks/drift")
+    if secret:
+        try:
+            check_key(secret)
+        except ValueError as error:
+            problems.append(f"hub.drift_hook_secret: {error}")
+    return problems
 
 
 def _keys(config: Config, shops: Mapping[str, ShopFront]) -> list[str]:

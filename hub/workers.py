@@ -15,6 +15,8 @@ from hub.config import Pull
 from hub.flow import Flow
 from hub.store import Connection, inbox, outbox, state
 from hub.wiring import Hub
+from hub.workbench import alerts
+from hub.workbench.drift import Drift
 
 log = structlog.get_logger("hub.workers")
 
@@ -23,6 +25,8 @@ IDLE = 0.5
 TROUBLE = 1.0
 """Seconds to wait after an error of the store."""
 SWEEP = 5.0
+ASIDE = 2.0
+"""Seconds between two turns of what may lag behind: watching for drift, telling of it."""
 LAST_TURN = 3.0
 """Seconds that a turn under way (a page, an event to fetch) may take when the process is told to stop."""
 GRACE = 20.0
@@ -35,6 +39,7 @@ class Workers:
     def __init__(self, hub: Hub, flow: Flow, http: httpx.AsyncClient) -> None:
         self.hub, self.flow, self.http = hub, flow, http
         self.stopping = asyncio.Event()
+        self._drift = Drift(hub.store, hub.catalog, hub.shops, hub.config.hub.lease)
         self._pending: set[asyncio.Task[None]] = set()
         self._wakes: list[asyncio.Event] = [flow.arrived]
 
@@ -57,6 +62,7 @@ class Workers:
             self._loop("translate", self.flow.translate, self.flow.arrived),
             self._loop("fetch", self.flow.fetch, None),
             self._loop("sweep", self._sweep, None, idle=SWEEP),
+            self._loop("drift", self._watch_for_drift, None, idle=ASIDE),
             *(self._dispatch(name) for name in self.hub.targets),
             *self._pulls(),
         ]
@@ -163,6 +169,12 @@ class Workers:
         for shop in self.hub.shops.values():
             if await self.hub.store.read(renewal.expires_soon, shop.name, now):
                 await renewal.renew(self.hub.store, self.http, shop, self.hub.config.hub.key)
+        return 0
+
+    async def _watch_for_drift(self) -> int:
+        """What the platforms send that no mapping knows. A bounded number of messages a turn, and always a pause."""
+        await self._drift.turn()
+        await alerts.tell(self.hub.store, self.http, self.hub.config.hub)
         return 0
 
     async def _pause(self, seconds: float, wake: asyncio.Event | None = None) -> None:

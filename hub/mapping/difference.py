@@ -14,6 +14,8 @@ from canonical.fields import Document
 from canonical.personal import personal_paths
 from canonical.problem import Problem
 from canonical.serialise import dump_json
+from hub.mapping.reads import reads_of
+from hub.mapping.rows import MappingFile
 from hub.mapping.telling import described
 
 SAMPLES = 3
@@ -163,9 +165,17 @@ def changes(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
         yield at, old, new
 
 
-def personal_fields(kind: str) -> Callable[[str], bool]:
-    """Whether a path of a canonical document is tagged as personal, or holds or lies in what is."""
-    known = [path.replace("[]", "") for path in personal_paths(kind)]
+def personal_fields(mapping: MappingFile) -> Callable[[str], bool]:
+    """Whether a path of what a mapping makes is personal, or holds or lies in what is.
+
+    Of a canonical document the model tells it; of a destination's body, the rows that read personal data.
+    """
+    if mapping.outward:
+        rows = (entry.row for entry in reads_of(mapping).rows)
+        labels = {row.label.partition(".")[2] for row in rows if row is not None and row.target.personal}
+    else:
+        labels = set(personal_paths(mapping.kind))
+    known = [path.replace("[]", "") for path in labels]
     cache: dict[str, bool] = {}
 
     def personal(path: str) -> bool:

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from jmespath.exceptions import JMESPathError
+
+from hub.mapping import expression
 from hub.mapping.functions import as_word
-from hub.mapping.provenance import Path
+from hub.mapping.provenance import DATA, Path, Uses, follow
 from hub.mapping.reads import Reads, covers, reads_of
 from hub.mapping.rows import MappingFile
 
@@ -56,3 +59,16 @@ def _kept(answers: dict[Path, T], path: Path, find: Callable[[], T]) -> T:
         answers.clear()
     answer = answers[path] = find()
     return answer
+
+
+def path_of(place: str) -> Path | None:
+    """The path of a place as hub.mapping.profile shows it; None for one that was too long to be shown whole.
+
+    >>> path_of('orders.order[]."sku-id"'), path_of("by_day.*.count"), path_of("")
+    (('orders', 'order', 'sku-id'), ('by_day', '*', 'count'), ())
+    """
+    try:
+        paths = follow(expression.compile(place or "@").tree, DATA, Uses()).paths
+    except JMESPathError:
+        return None
+    return next(iter(paths), None)

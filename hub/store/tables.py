@@ -317,6 +317,7 @@ drift_findings = Table(
     Column("last_at", Double, nullable=False),
     Column("message_id", _Id),  # the newest sample
     Column("sample", Text, nullable=False, server_default=""),  # masked
+    Column("opened_at", Double, nullable=False),  # first_at, until it is opened again
     Column("told_at", Double),  # when the alert hook took it
     Column("closed_at", Double),
     Column("closed_by", String(64), nullable=False, server_default=""),

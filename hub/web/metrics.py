@@ -26,6 +26,11 @@ _COUNTERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "dead": ("hub_dead_letters", "Dead letters written, repeated deaths included", ("channel", "destination", "cause")),
     "attempts": ("hub_attempts", "Attempts at delivering", ("destination", "outcome")),
     "rejected": ("hub_rejected", "Requests whose sender could not be proven", ("shop", "code")),
+    "drift": (
+        "hub_drift_findings",
+        "What platforms began to send that no mapping knows",
+        ("channel", "shop", "what"),
+    ),
     "pulled": ("hub_pulled_records", "Records in pages that platforms answered", ("shop", "kind")),
 }
 """Counter in the store -> metric, its help, its labels."""

@@ -2,6 +2,9 @@
 
 import typer
 
+from hub.cli.mapping import drift
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    drift.register(app)

@@ -20,6 +20,8 @@ from hub.mapping.difference import (
     changes,
     personal_fields,
 )
+from hub.mapping.rows import MappingFile, Object
+from hub.mapping.source import Place, Table
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
@@ -78,8 +80,13 @@ def test_changing_one_field_is_told_under_its_name(document: Any, key: str, valu
         assert path.replace("[]", ".").split(".")[0] == key
 
 
+_PLACE = Place("order.toml", 1, "")
+_BODY = Object("order", _PLACE, [])
+ORDER = MappingFile("shop/order", "channels/shop/order", "order.toml", "order", False, Table(_PLACE), _BODY)
+
+
 def _comparison() -> Comparison:
-    return Comparison(Report("channels/shop/order", "a", "b"), personal_fields("order"))
+    return Comparison(Report("channels/shop/order", "a", "b"), personal_fields(ORDER))
 
 
 PROBLEM = Problem("mapping.unknown_word", "shop/order: order.lines[3].refund", "back", '"ODD"', "a word", "Add it.")

@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("last_at", sa.Double(), nullable=False),
         sa.Column("message_id", _Id, nullable=True),
         sa.Column("sample", sa.Text(), nullable=False, server_default=""),
+        sa.Column("opened_at", sa.Double(), nullable=False),
         sa.Column("told_at", sa.Double(), nullable=True),
         sa.Column("closed_at", sa.Double(), nullable=True),
         sa.Column("closed_by", sa.String(64), nullable=False, server_default=""),
