@@ -16,11 +16,6 @@ from hub.store.history import newest_message
 from hub.store.tables import drift_findings, drift_profiles, messages
 
 WALK, HOOK = "walk", "hook"
-BACKLOG = 3000
-"""Messages behind which the walk begins in a store that has history; also how far it may fall behind."""
-FINDINGS_KEPT = 500
-"""Findings of one shop and kind."""
-
 _f, _p, _m = drift_findings.c, drift_profiles.c, messages.c
 _MESSAGE = (_m.id, _m.shop, _m.channel, _m.kind, _m.key, _m.subject, _m.body, _m.received_at)
 
@@ -43,8 +38,11 @@ class Found:
     again: bool = False
 
 
-def lease(connection: Connection, job: str, now: float, seconds: float, owner: str) -> int | None:
-    """Take a job if nobody else has it; returns the walk's cursor, None if somebody has."""
+def lease(connection: Connection, job: str, now: float, seconds: float, owner: str, backlog: int = 0) -> int | None:
+    """Take a job if nobody else has it; returns the walk's cursor, None if somebody has.
+
+    In a store that has history the first walk begins `backlog` messages behind the newest.
+    """
     ours = (_p.shop == "", _p.kind == job)
     taken = (
         update(drift_profiles)
@@ -55,7 +53,7 @@ def lease(connection: Connection, job: str, now: float, seconds: float, owner: s
     cursor = connection.execute(taken).scalar()
     if cursor is not None:
         return int(cursor)
-    begin = max(newest_message(connection) - BACKLOG, 0)
+    begin = max(newest_message(connection) - backlog, 0)
     made = _insert(connection).values(
         shop="", kind=job, channel="", cursor=begin, lease_until=now + seconds, lease_owner=owner, updated_at=now
     )
@@ -72,14 +70,16 @@ def release(connection: Connection, job: str, owner: str, cursor: int | None, no
     return bool(connection.execute(held.values(**values)).rowcount)
 
 
-def behind(connection: Connection, after: int, limit: int, until: float) -> tuple[list[dict[str, Any]], int]:
+def behind(
+    connection: Connection, after: int, limit: int, backlog: int, until: float
+) -> tuple[list[dict[str, Any]], int]:
     """The next messages of the walk that arrived until then, and where it has come with them.
 
-    Of more than BACKLOG messages a sample is taken, spread evenly over all of them: the walk never falls far behind.
+    Of more than `backlog` messages a sample is taken, spread evenly over all of them: the walk never falls far behind.
     """
     newest = newest_message(connection)
     query = select(*_MESSAGE).order_by(_m.id)
-    if newest - after > BACKLOG:
+    if newest - after > backlog:
         step = (newest - after) / limit
         sample = [after + round(step * (i + 1)) for i in range(limit)]
         rows = [dict(r) for r in connection.execute(query.where(_m.id.in_(sample))).mappings()]
@@ -111,16 +111,19 @@ def profiles(connection: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query.order_by(_p.shop, _p.kind)).mappings()]
 
 
-def add(connection: Connection, found: Iterable[Found]) -> list[Found]:
-    """Count findings. Returns the new ones and those that are open again: what is seen again after it stayed away,
-    and what the hub itself had closed."""
+def add(connection: Connection, found: Iterable[Found], most: int) -> list[Found]:
+    """Count findings, at most so many of one shop and kind.
+
+    Returns the new ones and those that are open again: what is seen again after it stayed away, and what the hub
+    itself had closed.
+    """
     news = []
     for item in found:
         same = _same(item)
         row = connection.execute(select(_f.id, _f.closed_at, _f.closed_by).where(*same)).first()
         if row is None:
             held = select(func.count()).where(_f.shop == item.shop, _f.kind == item.kind)
-            if (connection.execute(held).scalar() or 0) < FINDINGS_KEPT:
+            if (connection.execute(held).scalar() or 0) < most:
                 connection.execute(insert(drift_findings).values(**_row(item)))
                 news.append(item)
             continue

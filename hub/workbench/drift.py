@@ -23,10 +23,23 @@ from hub.store.history import newest_message
 
 log = structlog.get_logger("hub.drift")
 
-LIMIT = 300
-"""Messages that are looked at in one turn: some 30 ms of work."""
-LAG = 2.0
-"""Seconds behind the present: a message that got its id first may be committed last."""
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much is looked at, and how soon it is told.
+
+    `limit`: messages in one turn, some 30 ms of work. `lag`: seconds behind the present, since a message that got its
+    id first may be committed last. `backlog`: messages that the walk may be behind before it takes a sample of them.
+    `settled`, `gone`: see hub.mapping.profile. `findings`: kept of one shop and kind.
+    """
+
+    limit: int = 300
+    lag: float = 2.0
+    backlog: int = 3000
+    settled: int = SETTLED
+    gone: int = GONE
+    findings: int = 500
+
 
 _Shape = tuple[str, str]
 """A shop and a kind: what has a profile of its own."""
@@ -66,12 +79,10 @@ class Drift:
         catalog: Catalog,
         shops: Mapping[str, ShopFront],
         lease: float,
-        *,
-        settled: int = SETTLED,
-        gone: int = GONE,
+        pace: Pace | None = None,
     ) -> None:
         self._store, self._catalog, self._shops, self._lease = store, catalog, shops, lease
-        self._settled, self._gone = settled, gone
+        self._pace = pace or Pace()
         self._at = -1
         self._known: dict[_Shape, tuple[str, Known]] = {}
 
@@ -85,11 +96,11 @@ class Drift:
         return taken
 
     async def _walk(self, now: float) -> int:
-        store = self._store
-        cursor = await store.run(drift.lease, drift.WALK, now, self._lease, store.owner)
+        store, pace = self._store, self._pace
+        cursor = await store.run(drift.lease, drift.WALK, now, self._lease, store.owner, pace.backlog)
         if cursor is None:
             return 0
-        rows, at = await store.read(drift.behind, cursor, LIMIT, now - LAG)
+        rows, at = await store.read(drift.behind, cursor, pace.limit, pace.backlog, now - pace.lag)
         shapes = {(row["shop"], row["kind"]) for row in rows}
         kept = await store.read(lambda c: {shape: drift.profile(c, *shape) for shape in shapes})
         learned = await asyncio.to_thread(self._learn, rows, kept)
@@ -137,16 +148,15 @@ class Drift:
         return known
 
     def _profile(self, kept: bytes | None) -> Profile:
-        if kept is None:
-            return Profile(settled=self._settled, gone=self._gone)
-        return Profile.load(kept, settled=self._settled, gone=self._gone)
+        settled, gone = self._pace.settled, self._pace.gone
+        return Profile.load(kept, settled=settled, gone=gone) if kept else Profile(settled=settled, gone=gone)
 
     def _keep(self, connection: Connection, learned: Learned, at: int, now: float) -> list[Found]:
         if not drift.release(connection, drift.WALK, self._store.owner, at, now):
             return []  # another process took over and has seen the same messages
         for shape, profile in learned.profiles.items():
             drift.keep_profile(connection, *shape, learned.channels[shape], profile.records, profile.dump(), now)
-        news = drift.add(connection, learned.found.values())
+        news = drift.add(connection, learned.found.values(), self._pace.findings)
         drift.close(connection, _moot(connection, learned), drift.HUB, now)
         counts: dict[tuple[str, ...], float] = {}
         for item in news:

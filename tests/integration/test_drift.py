@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,17 +18,12 @@ from hub.desk import NotFound
 from hub.store import drift as kept
 from hub.store import state, views
 from hub.workbench import alerts, drift
-from hub.workbench.drift import Drift
+from hub.workbench.drift import Drift, Pace
 from tests.rig import Rig, order
 
 SETTLED, GONE = 12, 6
+PACE = Pace(settled=SETTLED, gone=GONE, lag=-60.0)
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-@pytest.fixture(autouse=True)
-def _no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The walk stays some seconds behind the present; here everything has long been committed."""
-    monkeypatch.setattr(drift, "LAG", -60.0)
 
 
 @pytest.fixture
@@ -48,8 +44,8 @@ def change(rig: Rig, old: str, new: str) -> None:
     rig.hub.catalog.load()
 
 
-def watcher(rig: Rig) -> Drift:
-    return Drift(rig.hub.store, rig.hub.catalog, rig.hub.shops, 30.0, settled=SETTLED, gone=GONE)
+def watcher(rig: Rig, pace: Pace = PACE) -> Drift:
+    return Drift(rig.hub.store, rig.hub.catalog, rig.hub.shops, 30.0, pace)
 
 
 async def findings(rig: Rig, **which: Any) -> list[dict[str, Any]]:
@@ -60,8 +56,8 @@ async def findings(rig: Rig, **which: Any) -> list[dict[str, Any]]:
 class Days:
     """Pushes orders with ever new numbers."""
 
-    def __init__(self, rig: Rig) -> None:
-        self.rig, self.look, self.number = rig, watcher(rig), 0
+    def __init__(self, rig: Rig, pace: Pace = PACE) -> None:
+        self.rig, self.look, self.number = rig, watcher(rig, pace), 0
 
     async def pass_by(self, times: int, **changes: Any) -> None:
         for _ in range(times):
@@ -152,10 +148,8 @@ async def test_each_message_is_looked_at_once_whoever_walks(own: Rig, days: Days
     assert [row["count"] for row in await findings(own)] == [3]
 
 
-async def test_a_walk_that_fell_behind_takes_a_sample_of_all(own: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "BACKLOG", 20)
-    monkeypatch.setattr(drift, "LIMIT", 10)
-    days = Days(own)
+async def test_a_walk_that_fell_behind_takes_a_sample_of_all(own: Rig) -> None:
+    days = Days(own, replace(PACE, backlog=20, limit=10))
     await days.pass_by(1)
     await days.pass_by(50)
     assert await days.look.turn() == 0
@@ -163,10 +157,8 @@ async def test_a_walk_that_fell_behind_takes_a_sample_of_all(own: Rig, monkeypat
     assert 10 <= profile["records"] <= 12
 
 
-async def test_a_hostile_platform_fills_neither_profile_nor_findings(
-    own: Rig, days: Days, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kept, "FINDINGS_KEPT", 5)
+async def test_a_hostile_platform_fills_neither_profile_nor_findings(own: Rig, days: Days) -> None:
+    days.look = watcher(own, replace(PACE, findings=5))
     for number in range(30):
         await days.pass_by(1, **{"".join(chr(97 + int(d)) for d in str(number)) + "\x00" + str(i): i for i in range(9)})
     assert len(await findings(own)) <= 5

@@ -16,7 +16,7 @@ def found(terminal: Terminal) -> None:
         Found("site", "order", "generic", "new_word", "status", "teleported", '"teleported"', 8, AT, AT, 2),
     ]
     with store.begin() as connection:
-        drift.add(connection, news)
+        drift.add(connection, news, 10)
     store.close()
 
 
