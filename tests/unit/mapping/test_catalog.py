@@ -1,10 +1,17 @@
 """Overlays, shared tables, versions, several files of one kind, a shop's own mapping."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from canonical.errors import ConfigError
 from hub.mapping.cases import run_cases
+from hub.mapping.catalog import Catalog
 from hub.mapping.rows import is_row
+from tests.unit.mapping.conftest import HEAD, TAIL, Files
+
+MAPPINGS = Path(__file__).parents[3] / "mappings"
 
 TABLE = "\n[tables.state]\nOPEN = 'open'\n"
 
@@ -205,3 +212,41 @@ def test_what_is_one_row(value):
 @pytest.mark.parametrize("value", [{}, {"paid": "x"}, {"when": [{"set": {}}]}, {"fields": {"path": "x"}}, []])
 def test_what_is_an_object_or_a_list(value):
     assert not is_row(value)
+
+
+def test_every_shipped_mapping_is_complete_in_its_sources() -> None:
+    catalog = Catalog(MAPPINGS)
+    catalog.load()
+    for name in catalog.names():
+        empty = Catalog(MAPPINGS / "none", {name: catalog.sources(name)})
+        empty.load_what_can_be()
+        assert empty.mapping(name).version == catalog.mapping(name).version
+        assert catalog.with_(name, catalog.sources(name)).mapping(name).version == catalog.mapping(name).version
+
+
+def test_a_pinned_mapping_holds_whatever_lies_on_disk(folder: Callable[[Files], Catalog]) -> None:
+    path = "channels/shop/order.toml"
+    files = {path: HEAD + TAIL, "channels/shop/outlet.toml": 'extends = "shop/order"\n[order]\nextra.n = "n"\n'}
+    catalog = folder(files)
+    catalog.load()
+    old = catalog.mapping("channels/shop/order").version
+    pinned = catalog.with_("channels/shop/order", {path: HEAD + 'buyer_note = "memo"\n' + TAIL})
+    new = pinned.mapping("channels/shop/order").version
+    assert (catalog.mapping("channels/shop/order").version, new != old) == (old, True)
+    assert pinned.mapping("channels/shop/outlet").version != catalog.mapping("channels/shop/outlet").version
+    (pinned.folder / path).write_text("not = [toml", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        pinned.load()
+    (pinned.folder / path).write_text(HEAD + 'seller_note = "x"\n' + TAIL, encoding="utf-8")
+    pinned.load()
+    assert pinned.mapping("channels/shop/order").version == new
+    assert pinned.sources("channels/shop/outlet")[path].count("memo") == 1
+
+
+def test_sources_with_a_mistake_are_refused_and_change_nothing(folder: Callable[[Files], Catalog]) -> None:
+    catalog = folder({"channels/shop/order.toml": HEAD + TAIL})
+    catalog.load()
+    with pytest.raises(ConfigError) as caught:
+        catalog.with_("channels/shop/order", {"channels/shop/order.toml": HEAD + 'nonsense = "x"\n' + TAIL})
+    assert "unknown field of order 'nonsense'" in caught.value.problems[0]
+    assert catalog.names() == ["channels/shop/order"]
