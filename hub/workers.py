@@ -17,6 +17,7 @@ from hub.store import Connection, inbox, outbox, state
 from hub.wiring import Hub
 from hub.workbench import alerts
 from hub.workbench.drift import Drift
+from hub.workbench.shadow import Shadows
 
 log = structlog.get_logger("hub.workers")
 
@@ -40,6 +41,7 @@ class Workers:
         self.hub, self.flow, self.http = hub, flow, http
         self.stopping = asyncio.Event()
         self._drift = Drift(hub.store, hub.catalog, hub.shops, hub.config.hub.lease)
+        self._shadows = Shadows(hub.store, hub.catalog, hub.shops, hub.config)
         self._pending: set[asyncio.Task[None]] = set()
         self._wakes: list[asyncio.Event] = [flow.arrived]
 
@@ -62,6 +64,7 @@ class Workers:
             self._loop("translate", self.flow.translate, self.flow.arrived),
             self._loop("fetch", self.flow.fetch, None),
             self._loop("sweep", self._sweep, None, idle=SWEEP),
+            self._loop("shadow", self._shadow, None),
             self._loop("drift", self._watch_for_drift, None, idle=ASIDE),
             *(self._dispatch(name) for name in self.hub.targets),
             *self._pulls(),
@@ -169,6 +172,11 @@ class Workers:
         for shop in self.hub.shops.values():
             if await self.hub.store.read(renewal.expires_soon, shop.name, now):
                 await renewal.renew(self.hub.store, self.http, shop, self.hub.config.hub.key)
+        return 0
+
+    async def _shadow(self) -> int:
+        """A version beside the one in force, for what arrived. Always a pause: what is delivered comes first."""
+        await self._shadows.turn()
         return 0
 
     async def _watch_for_drift(self) -> int:

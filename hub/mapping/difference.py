@@ -56,7 +56,7 @@ class Report:
 
     `fields`: path -> what became of it in changed documents. `problems` and `solved`: "code rule" -> the problems that
     are new and those that are gone. `letters`: open dead letters, and how many of them the new version would mend.
-    `unreadable`: stored inputs that are not JSON.
+    `unreadable`: stored inputs that are not JSON. `skipped`: passed over by a shadow that had fallen behind.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Report:
     mended: int = 0
     still_failing: int = 0
     unreadable: int = 0
+    skipped: int = 0
     fields: dict[str, Tally] = field(default_factory=dict)
     problems: dict[str, Tally] = field(default_factory=dict)
     solved: dict[str, Tally] = field(default_factory=dict)

@@ -23,13 +23,22 @@ _RECORD = and_(_m.body.is_not(None), or_(_m.subject != "", _m.key == ""))
 
 
 def message_page(
-    connection: Connection, kind: str, shops: Collection[str], after: int, limit: int, since: float = 0.0
+    connection: Connection,
+    kind: str,
+    shops: Collection[str],
+    after: int,
+    limit: int,
+    *,
+    since: float = 0.0,
+    upto: int = 0,
 ) -> list[dict[str, Any]]:
-    """Records of these shops with an id above `after`, oldest first; `body` is compressed."""
+    """Records of these shops with an id above `after` (and not above `upto`), oldest first; `body` is compressed."""
     columns = (_m.id, _m.tenant, _m.shop, _m.channel, _m.kind, _m.key, _m.body, _m.received_at)
     query = select(*columns).where(_m.id > after, *_records(kind, shops)).order_by(_m.id).limit(limit)
     if since:
         query = query.where(_m.received_at >= since)
+    if upto:
+        query = query.where(_m.id <= upto)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -72,11 +81,14 @@ def before_newest_document(connection: Connection, kind: str, destinations: Coll
 
 
 def delivery_page(
-    connection: Connection, kind: str, destinations: Collection[str], after: int, limit: int
+    connection: Connection, kind: str, destinations: Collection[str], after: int, limit: int, upto: int
 ) -> list[dict[str, Any]]:
-    """Deliveries to these destinations with an id above `after`, oldest first; `body` is compressed."""
-    columns = (_out.id, _out.tenant, _out.shop, _out.channel, _out.kind, _out.key, _out.body, _out.created_at)
-    query = select(*columns).where(_out.id > after, _out.kind == kind, _out.destination.in_(list(destinations)))
+    """Deliveries to these destinations with an id above `after` and not above `upto`, oldest first; `body` is
+    compressed, `received_at` when they were made."""
+    at = _out.created_at.label("received_at")
+    columns = (_out.id, _out.tenant, _out.shop, _out.channel, _out.kind, _out.key, _out.body, at)
+    query = select(*columns).where(_out.kind == kind, _out.destination.in_(list(destinations)))
+    query = query.where(_out.id > after, _out.id <= upto)
     return [dict(row) for row in connection.execute(query.order_by(_out.id).limit(limit)).mappings()]
 
 

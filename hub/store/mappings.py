@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.store.tables import mapping_activations, mapping_versions
 
@@ -27,3 +28,10 @@ def activations(connection: Connection, name: str, limit: int = 100) -> list[dic
     c = mapping_activations.c
     query = select(mapping_activations).where(c.name == name).order_by(c.sequence.desc()).limit(limit)
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def add(connection: Connection, name: str, version: str, sources: dict[str, str], **told: Any) -> None:
+    """Keep a version (`told`: origin, based_on, created_at, created_by, why). What is known already stays as it is."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = dialect.insert(mapping_versions).values(name=name, version=version, sources=json.dumps(sources), **told)
+    connection.execute(row.on_conflict_do_nothing())

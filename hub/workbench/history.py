@@ -128,7 +128,7 @@ def stored(store: Store, scope: Scope, *, last: int = 0, since: float = 0.0) -> 
             if scope.outward:
                 rows = history.document_page(connection, scope.kind, users, after, PAGE, since)
             else:
-                rows = history.message_page(connection, scope.kind, users, after, PAGE, since)
+                rows = history.message_page(connection, scope.kind, users, after, PAGE, since=since)
         for row in rows:
             yield {**row, "body": inbox.compress(row["body"]), "of": "document"} if scope.outward else row
         if len(rows) < PAGE:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from hub import clock
 from hub.desk import NotFound
-from hub.mapping.catalog import Catalog
+from hub.mapping.catalog import Catalog, Sources
 from hub.store import Connection, mappings
 
 
@@ -47,6 +48,25 @@ def find(connection: Connection, catalog: Catalog, name: str, version: str) -> V
     there_are = ", ".join([*(v.rpartition("@")[2] for v in fits or known), "file", "active"])
     what = "several versions" if fits else "no version"
     raise NotFound(f"{name} has {what} {version!r}; there are: {there_are}", hint=f"hub mapping versions {name}")
+
+
+def propose(
+    connection: Connection,
+    catalog: Catalog,
+    name: str,
+    sources: Sources,
+    actor: str,
+    *,
+    origin: str = "file",
+    based_on: str = "",
+    why: str = "",
+) -> Version:
+    """Keep a version, checked. The same content is the same version. Raises ConfigError with all its problems."""
+    version = catalog.with_(name, sources).mapping(name).version
+    now = clock.now().timestamp()
+    told = {"origin": origin, "based_on": based_on, "created_at": now, "created_by": actor, "why": why}
+    mappings.add(connection, name, version, dict(sources), **told)
+    return _stored(connection, name, version)
 
 
 def _on_disk(catalog: Catalog, name: str) -> Version:

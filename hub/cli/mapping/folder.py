@@ -1,11 +1,13 @@
 """Which folder of mappings a command means."""
 
+import difflib
 from pathlib import Path
 
 import typer
 
 from hub import config as configuration
 from hub import wiring
+from hub.cli.output import USAGE, fail
 from hub.mapping.catalog import Catalog
 
 MappingsOption = typer.Option(None, "--mappings", help="Folder of mappings; default: hub.toml's, else the hub's own.")
@@ -23,3 +25,19 @@ def catalog_of(config: Path, mappings: Path | None) -> Catalog:
     catalog = Catalog(folder_of(config, mappings))
     catalog.load()
     return catalog
+
+
+def named(catalog: Catalog, given: str) -> str:
+    """The full name of the one mapping that is meant by "taobao/order", "channels/taobao/order" or "taobao". Ends the
+    command where it is none or several."""
+    names = catalog.names()
+    for full in (given, f"channels/{given}", f"destinations/{given}"):
+        if full in names:
+            return full
+    inside = [n for n in names if given and (n.startswith(f"{given}/") or n.partition("/")[2].startswith(f"{given}/"))]
+    if len(inside) != 1:
+        near = inside or difflib.get_close_matches(given, [name.partition("/")[2] for name in names], 1)
+        known = ", ".join(name.removeprefix("channels/") for name in near)
+        what = f"{given!r} means several mappings" if inside else f"there is no mapping {given!r}"
+        fail(what, hint=f"did you mean {known}?" if near else "hub mapping list", code=USAGE)
+    return inside[0]
