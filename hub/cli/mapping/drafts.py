@@ -2,6 +2,9 @@
 
 import typer
 
+from hub.cli.mapping import new
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    new.register(app)

@@ -1,0 +1,175 @@
+"""`hub mapping new`: a first mapping, drafted from a sample."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import adapters
+from adapters.port import Envelope
+from canonical.errors import HubError, NotUnderstood
+from hub import clock, wiring
+from hub.cli.mapping.folder import MappingsOption, folder_of
+from hub.cli.output import (
+    PROBLEMS,
+    REFUSED,
+    USAGE,
+    WELL,
+    ConfigOption,
+    JsonOption,
+    emit,
+    err,
+    errors,
+    fail,
+    out,
+)
+from hub.mapping.catalog import Catalog
+from hub.mapping.drafting import Draft, draft, read_sample, records_in
+from hub.mapping.drafting.borrowing import words_of
+
+KINDS = ("order", "refund")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("new")(new)
+
+
+def new(
+    channel: str = typer.Argument(..., help="A channel's code, or any new name: a folder for the channel `generic`."),
+    sample: Path = typer.Option(..., "--sample", "-s", help="What the platform answers or pushes: JSON or XML."),
+    kind: str = typer.Option("order", "--kind", help="order or refund."),
+    name: str = typer.Option("", "--name", help="Name of the file in the channel's folder; default: the kind."),
+    force: bool = typer.Option(False, "--force", help="Replace a mapping that is there."),
+    mappings: Path | None = MappingsOption,
+    config: Path = ConfigOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Draft a mapping from a sample. It runs at once; what the sample does not tell is marked TO DECIDE.
+
+    Each row says how sure it is and why: by the field's name, by what its values look like, by what adds up. Doubtful
+    ones are comments, with their alternatives. Words whose meaning is not plain are left to you, never guessed.
+    Exit 1 where the sample itself does not go through yet; the problems say what to fill in.
+
+    Example: hub mapping new harbor --sample order.json
+    """
+    name = name or kind
+    _demand(channel, kind, name)
+    with errors():
+        folder = _folder(config, mappings)
+        file = folder / "channels" / channel / f"{name}.toml"
+        if file.exists() and not force:
+            fail(f"{file} is there already", hint="--name OTHER writes another file, --force replaces it", code=REFUSED)
+        where, records = _records(channel, kind, sample)
+        full = f"{channel}/{name}"
+        catalogs = [Catalog(place) for place in dict.fromkeys((folder, wiring.mappings_folder())) if place.is_dir()]
+        for catalog in catalogs:
+            catalog.load_what_can_be()
+        known = words_of(c.mapping(n) for c in catalogs for n in c.names() if n != f"channels/{full}")
+        made = draft(kind, records, name=full, source=sample.name, known=known, now=clock.now())
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(made.text, encoding="utf-8")
+        except OSError as error:
+            fail(f"{file}: {error.strerror}", hint="--mappings FOLDER writes it elsewhere", code=REFUSED)
+    shop = _shop(channel, where, kind, made)
+    if as_json:
+        emit(_result(file, made, shop))
+    else:
+        _show(file, sample, made, shop, records=len(records))
+    raise typer.Exit(PROBLEMS if made.problems else WELL)
+
+
+def _demand(channel: str, kind: str, name: str) -> None:
+    if kind not in KINDS:
+        fail(f"--kind is {' or '.join(KINDS)}, not {kind!r}", code=USAGE)
+    for word in (channel, name):
+        if not _NAME.fullmatch(word):
+            fail(
+                f"{word!r} is no name: small letters, digits, - and _",
+                hint="hub mapping new my-shop --sample FILE",
+                code=USAGE,
+            )
+
+
+def _folder(config: Path, mappings: Path | None) -> Path:
+    """Where to write. Never into the mappings of an installed hub, which the next update replaces."""
+    folder = folder_of(config, mappings)
+    if mappings is None and folder == wiring.mappings_folder() and folder.parent != Path.cwd():
+        hint = 'add mappings = "mappings" to [hub] in hub.toml, or say --mappings FOLDER'
+        fail("there is no mappings folder of your own to write into", hint=hint, code=USAGE)
+    return folder
+
+
+def _records(channel: str, kind: str, sample: Path) -> tuple[str, list[dict[str, Any]]]:
+    """The records of the sample, as the channel's adapter hands them over, else by their shape. Raises NotASample."""
+    try:
+        raw = sample.read_bytes()
+    except OSError as error:
+        fail(f"{sample}: {error.strerror}", code=USAGE)
+    data = read_sample(raw)
+    if channel in adapters.codes("channels") and channel != "generic":
+        adapter = wiring.unconfigured(adapters.load("channels", channel))
+        body = raw.decode("utf-8", "replace") if raw.lstrip()[:1] == b"<" else data
+        try:
+            found = [e.body for e in adapter.read(body, kind) if isinstance(e, Envelope)]
+        except NotUnderstood:
+            found = []
+        except HubError as error:
+            fail(error.message, hint="This is the answer to a failed call, not data: save a page or a record.")
+        if found:
+            return "", found
+    return records_in(data, kind)
+
+
+def _shop(channel: str, where: str, kind: str, made: Draft) -> str:
+    """The section of hub.toml for a new name; "" for a channel that has an adapter."""
+    if channel in adapters.codes("channels"):
+        return ""
+    lines = [f"[shops.{channel}]", 'channel = "generic"', f'mapping = "{channel}"']
+    settings = {"records": where, "kind": f"'{kind}'", "key": made.key, "revision": made.revision}
+    return "\n".join([*lines, *(f"{key} = {_quoted(text)}" for key, text in settings.items() if text)])
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'" if '"' in text else f'"{text}"'
+
+
+def _result(file: Path, made: Draft, shop: str) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "rows": made.rows,
+        "missing": made.missing,
+        "to_decide": made.to_decide,
+        "documents": len(made.documents),
+        "problems": [p.as_dict() for p in made.problems],
+        "shop": shop,
+    }
+
+
+def _show(file: Path, sample: Path, made: Draft, shop: str, *, records: int) -> None:
+    sure = sum(row["sure"] for row in made.rows)
+    doubtful = f"{len(made.rows) - sure} doubtful ones as comments"
+    out.print(f"[bold]{file}[/]: {sure} rows, {doubtful}, {len(made.missing)} fields not found")
+    if made.to_decide:
+        out.print("to decide:")
+        numbers = {line.strip(): number for number, line in reversed(list(enumerate(made.text.splitlines(), 1)))}
+        for line in made.to_decide:
+            out.print(f"  line {numbers[line]}: {line[:150]}", markup=False)
+    for problem in made.problems:
+        err.print(
+            f"✗ {problem.rule}: found {problem.found or 'nothing'}, expected {problem.expected}",
+            style="red",
+            markup=False,
+        )
+        if problem.hint:
+            err.print(f"  try: {problem.hint}", markup=False)
+    out.print(f"of {records} record(s) in the sample {len(made.documents)} go through")
+    channel = file.parent.name
+    if shop:
+        out.print("for hub.toml:")
+        out.print("  " + shop.replace("\n", "\n  "), markup=False)
+    code, option = ("generic", f" --shop {channel}") if shop else (channel, "")
+    out.print(f"[dim]look: hub map {code} {sample}{option} --json; keep it right: hub mapping record {sample}[/]")
