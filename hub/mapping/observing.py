@@ -125,7 +125,8 @@ class _Look:
             node.types[kind] += 1
             return
         last = node.late_types.get(kind)
-        if last is None and node.typed <= self._profile.settled:
+        # a list may hold many values: within the first record that has the place nothing is news
+        if last is None and (node.typed <= self._profile.settled or node.seen <= 1):
             node.types[kind] = 1
             return
         node.late_types[kind] = self._profile.records
