@@ -73,10 +73,12 @@ class Catalog:
 
     def sources(self, full_name: str) -> dict[str, str]:
         """All texts of which a mapping is made: its own, those that it extends, its shared tables. Raises KeyError."""
+        texts = self._made.texts
+        tables = {path: texts[path] for path in self._made.used[full_name] if path in texts}
         if full_name in self.pins:
-            return dict(self.pins[full_name])
-        own, texts = f"{full_name}.toml", self._made.texts
-        found = {own: texts[own], **{path: texts[path] for path in self._made.used[full_name]}}
+            return {**tables, **self.pins[full_name]}
+        own = f"{full_name}.toml"
+        found = {own: texts[own], **tables}
         extends = self.mapping(full_name).extends
         if extends:
             inherited = self.sources(f"{full_name.partition('/')[0]}/{extends}")

@@ -9,6 +9,9 @@ from hub import config as configuration
 from hub import wiring
 from hub.cli.output import USAGE, fail
 from hub.mapping.catalog import Catalog
+from hub.store import Connection
+from hub.workbench import versions
+from hub.workbench.versions import Version
 
 MappingsOption = typer.Option(None, "--mappings", help="Folder of mappings; default: hub.toml's, else the hub's own.")
 
@@ -41,3 +44,15 @@ def named(catalog: Catalog, given: str) -> str:
         what = f"{given!r} means several mappings" if inside else f"there is no mapping {given!r}"
         fail(what, hint=f"did you mean {known}?" if near else "hub mapping list", code=USAGE)
     return inside[0]
+
+
+def version_of(connection: Connection, catalog: Catalog, name: str, given: str) -> Version:
+    """The version that is meant: as versions.find has it, or a draft: the path of a .toml file that lies anywhere."""
+    if not given.endswith(".toml"):
+        return versions.find(connection, catalog, name, given)
+    try:
+        text = Path(given).read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{given}: cannot be read: {error}", hint=f"hub mapping diff {name.removeprefix('channels/')} FILE.toml")
+    draft = catalog.with_(name, {**catalog.sources(name), f"{name}.toml": text})
+    return Version(name, draft.mapping(name).version, draft.sources(name), origin="draft")

@@ -11,7 +11,7 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 
 from hub import clock, wiring
 from hub.cli.mapping import drift, shadow
-from hub.cli.mapping.folder import named
+from hub.cli.mapping.folder import named, version_of
 from hub.cli.mapping.report import print_report
 from hub.cli.output import (
     PROBLEMS,
@@ -29,7 +29,7 @@ from hub.cli.output import (
 )
 from hub.config import parse_duration
 from hub.mapping.difference import Report
-from hub.workbench import history, versions
+from hub.workbench import history
 from hub.workbench.history import Scope
 from hub.workbench.versions import Version
 
@@ -56,11 +56,12 @@ def diff(
 ) -> None:
     """What a change of a mapping would have made of the stored messages (of a destination's: of the documents).
 
-    A version is the beginning of its hash, or one of: file (as it lies on disk), active (in force), previous. With
-    one version it is compared with the one in force. The report is kept: `hub mapping activate` asks for it.
+    A version is the beginning of its hash, or one of: file (as it lies on disk), active (in force), previous; or the
+    path of a draft, a .toml file anywhere. One version alone is compared with the one in force. The report is kept:
+    `hub mapping activate` asks for it.
     Exit 1 if what was a document no longer is one.
 
-    Example: hub mapping diff taobao/order --last 5000
+    Example: hub mapping diff taobao/order draft.toml --last 5000
     """
     with errors():
         hub = opened(config)
@@ -89,7 +90,7 @@ def _versions(hub: wiring.Hub, name: str, first: str, second: str) -> tuple[str,
     old, new = ["active", *wanted] if len(wanted) == 1 else wanted or ["active", "file"]
     full = named(hub.catalog, name)
     with hub.store.look() as connection:
-        found = [versions.find(connection, hub.catalog, full, wanted) for wanted in (old, new)]
+        found = [version_of(connection, hub.catalog, full, wanted) for wanted in (old, new)]
     return full, found[0], found[1]
 
 
@@ -146,6 +147,9 @@ def _print(report: Report, seconds: float, *, recorded: bool) -> None:
     out.print(f"{report.name}: {report.old} -> {report.new}", markup=False)
     if report.old == report.new:
         out.print("the same version: nothing to compare")
+        out.print(
+            "[dim]a mapping that follows its file has it in force once it is saved: try a draft beside it first[/]"
+        )
         return
     print_report(report)
     if not report.compared:

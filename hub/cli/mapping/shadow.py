@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from hub import clock
-from hub.cli.mapping.folder import named
+from hub.cli.mapping.folder import named, version_of
 from hub.cli.mapping.report import print_report
 from hub.cli.output import (
     PROBLEMS,
@@ -35,7 +35,9 @@ def register(app: typer.Typer) -> None:
 
 def command(
     name: str = typer.Argument(help="The mapping, such as taobao/order."),
-    version: str = typer.Argument("", help="The version to try: the beginning of its hash, or file. Without: status."),
+    version: str = typer.Argument(
+        "", help="Version to try: a hash's beginning, file, or a draft.toml. Without: status."
+    ),
     for_: str = typer.Option("24h", "--for", help="How long."),
     stop: bool = typer.Option(False, "--stop", help="End the running one before its time."),
     config: Path = ConfigOption,
@@ -47,7 +49,7 @@ def command(
     that ran to its end counts as a seen diff. When another version goes into force meanwhile, counting begins anew.
     Exit 1 if the report shows documents that the new version fails to make.
 
-    Example: hub mapping shadow taobao/order file --for 24h
+    Example: hub mapping shadow taobao/order draft.toml --for 24h
     """
     if stop and version:
         fail("--stop takes no version", hint=f"hub mapping shadow {name} --stop", code=USAGE)
@@ -75,7 +77,7 @@ def _start(config: Path, name: str, version: str, for_: str, as_json: bool) -> N
         fail(f"--for: {error}", hint="--for 24h", code=USAGE)
     with writing(config) as (hub, connection):
         full = named(hub.catalog, name)
-        found = versions.find(connection, hub.catalog, full, version)
+        found = version_of(connection, hub.catalog, full, version)
         versions.propose(connection, hub.catalog, full, found.sources, actor(), origin=found.origin)
         number = shadow.start(connection, hub.catalog, full, found, seconds, actor())
     if as_json:

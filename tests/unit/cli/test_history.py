@@ -130,3 +130,17 @@ def test_a_broken_file_is_told_with_its_line(own: Terminal) -> None:
     assert said.code == 3
     assert "mappings/channels/generic/order.toml:" in said.err
     assert "unknown field of order 'nonsense'" in said.err
+
+
+def test_a_draft_is_tried_before_it_lies_where_it_would_be_taken(own: Terminal) -> None:
+    text = (own.folder / "mappings/channels/generic/order.toml").read_text("utf-8")
+    draft = own.folder / "draft.toml"
+    draft.write_text(text.replace('\ntitle = "title"\n', '\ntitle = "sku"\n', 1), encoding="utf-8")
+    said = own("mapping", "diff", "generic/order", "draft.toml", "--json")
+    assert (said.code, list(said.json["fields"])) == (0, ["lines[].title"])
+    assert own("mapping", "shadow", "generic/order", "draft.toml").code == 0
+    draft.write_text(text.replace("[order]\n", '[order]\nnonsense = "x"\n', 1), encoding="utf-8")
+    said = own("mapping", "diff", "generic/order", "draft.toml")
+    assert (said.code, "unknown field of order 'nonsense'" in said.err) == (3, True)
+    said = own("mapping", "diff", "generic/order", "drift.toml")
+    assert (said.code, "drift.toml: cannot be read" in said.err) == (1, True)
