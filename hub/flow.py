@@ -203,6 +203,10 @@ class Flow:
         for problem in self.watch.refresh():
             log.error("mapping.not_taken", problem=problem)
 
+    async def take_up_mappings(self) -> None:
+        """The same for those who wait: in turn with the mapping of messages, so that no batch sees two versions."""
+        await asyncio.get_running_loop().run_in_executor(self._mapper, self.refresh_mappings)
+
     def _map(self, row: Mapping[str, Any], now: datetime) -> translating.Mapped | None:
         shop = self.shops.get(row["shop"])
         try:
@@ -236,7 +240,7 @@ class Flow:
         lease = max(self.config.hub.lease, 3 * section.timeout)
         claim = await self.store.run(delivering.claim, name, section, free, now, lease, self.store.owner)
         if claim.rows and self.targets[name].render is not None:
-            await asyncio.get_running_loop().run_in_executor(self._mapper, self.refresh_mappings)
+            await self.take_up_mappings()
         return claim
 
     async def deliver(self, name: str, row: Mapping[str, Any], doubtful: bool) -> None:

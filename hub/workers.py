@@ -181,6 +181,7 @@ class Workers:
 
     async def _watch_for_drift(self) -> int:
         """What the platforms send that no mapping knows. A bounded number of messages a turn, and always a pause."""
+        await self.flow.take_up_mappings()
         await self._drift.turn()
         await alerts.tell(self.hub.store, self.http, self.hub.config.hub)
         return 0

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -166,3 +167,27 @@ async def test_a_destination_mapping_is_held_against_the_documents_that_went_the
 def test_the_report_is_json(tmp_path: Path) -> None:
     report = Report(ORDER, "a", "b")
     assert Report.from_dict(json.loads(json.dumps(report.as_dict()))) == report
+
+
+def test_memory_does_not_grow_with_what_is_compared(tmp_path: Path) -> None:
+    old, new = catalog(tmp_path / "old", {}), catalog(tmp_path / "new", {"channels/generic/order.toml": TITLE})
+
+    def peak(count: int) -> int:
+        """Bytes at most, over so many messages made one by one."""
+        rows = (
+            {
+                "id": n, "tenant": "t", "shop": "s", "channel": "generic", "kind": "order", "key": str(n),
+                "body": inbox.compress(json.dumps(order(f"W{n}", note="x" * 500)).encode()),
+            }
+            for n in range(count)
+        )  # fmt: skip
+        tracemalloc.start()
+        report = history.compare(old, new, ORDER, rows)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert report.changed == count
+        return most
+
+    peak(20)
+    few, many = peak(50), peak(800)
+    assert many < few + 200_000
