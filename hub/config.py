@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from canonical.errors import ConfigError
 
@@ -66,7 +66,9 @@ class HubSection(_Section):
     lease: Duration = Field(60.0, description="how long a worker may hold a claim before another takes it over")
     key: str = Field("", description="key that encrypts refreshed tokens at rest (hub token key makes one)")
     drift_hook: str = Field("", description="address that is told what platforms send that no mapping knows")
-    drift_hook_secret: str = Field("", description="signs what it is told, by Standard Webhooks: env:NAME")
+    drift_hook_secret: SecretStr = Field(
+        SecretStr(""), description="signs what it is told, by Standard Webhooks: env:NAME"
+    )
 
 
 class Pull(_Section):

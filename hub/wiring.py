@@ -237,7 +237,7 @@ def _compiled(text: str) -> Any:
 
 def _hook(config: Config) -> list[str]:
     """What is wrong with the address that drift is told to."""
-    address, secret = config.hub.drift_hook, config.hub.drift_hook_secret
+    address, secret = config.hub.drift_hook, config.hub.drift_hook_secret.get_secret_value()
     problems = []
     if address and not re.fullmatch(r"https?://[^/\s]+\S*", address):
         problems.append(f"hub.drift_hook: {address!r} is no address; write one like https://it.example.com/hooks/drift")

@@ -61,9 +61,8 @@ def _post(section: HubSection, rows: Sequence[dict[str, Any]], now: float) -> Ta
     opened = orjson.dumps([[row["id"], row["opened_at"]] for row in rows])
     number = f"drift_{hashlib.blake2s(opened, digest_size=12).hexdigest()}"
     headers = {"content-type": "application/json", "webhook-id": number, "webhook-timestamp": str(int(now))}
-    if section.drift_hook_secret:
-        signature = signing.standard_webhooks(section.drift_hook_secret, number, int(now), body)
-        headers["webhook-signature"] = signature
+    if secret := section.drift_hook_secret.get_secret_value():
+        headers["webhook-signature"] = signing.standard_webhooks(secret, number, int(now), body)
     response = yield httpx.Request("POST", section.drift_hook, headers=headers, content=body)
     if not response.is_success:
         raise Unavailable(f"the drift hook answered {response.status_code}", code="drift.hook_refused")

@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from adapters.signing import verify_standard_webhooks
 from canonical.errors import ConfigError
@@ -202,7 +203,7 @@ def receiver() -> Iterator[Receiver]:
 async def test_the_hook_hears_of_each_finding_once_and_nothing_is_lost(
     own: Rig, days: Days, receiver: Receiver
 ) -> None:
-    section = own.hub.config.hub.model_copy(update={"drift_hook": receiver.url, "drift_hook_secret": WHSEC})
+    section = own.hub.config.hub.model_copy(update={"drift_hook": receiver.url, "drift_hook_secret": SecretStr(WHSEC)})
     http = wire.client()
     try:
         assert await alerts.tell(own.hub.store, http, section) == 0
