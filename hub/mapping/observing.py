@@ -32,13 +32,16 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?([.,]\d+)?(Z|[+-]\d\d:
 @dataclass(frozen=True, slots=True)
 class Hit:
     """Something in one record that is not as it was. `path` as JMESPath writes it; `detail` the word, or the types;
-    `sample` masked; `again`: it had stayed away for a while."""
+    `sample` masked; `again`: it had stayed away for a while. `since`: when a vanished field was last there, and
+    `count` the records without it that this hit stands for."""
 
     what: str
     path: str
     detail: str = ""
     sample: str = ""
     again: bool = False
+    since: float | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,10 @@ class Seen:
     back: list[str]
 
 
-def observe(profile: Profile, record: Any, known: Known) -> Seen:
-    """Learn from one record (parsed JSON) and tell what is not as it was."""
+def observe(profile: Profile, record: Any, known: Known, at: float = 0.0) -> Seen:
+    """Learn from one record (parsed JSON) that arrived `at` (epoch seconds), and tell what is not as it was."""
     profile.records += 1
-    look = _Look(profile, known)
+    look = _Look(profile, known, at)
     look.walk(profile.root, record, (), ())
     look.missing()
     return Seen(list(look.hits.values()), look.back)
@@ -61,10 +64,10 @@ def observe(profile: Profile, record: Any, known: Known) -> Seen:
 class _Look:
     """One record. `path` is a place without its lists, as `known` has it."""
 
-    def __init__(self, profile: Profile, known: Known) -> None:
+    def __init__(self, profile: Profile, known: Known, at: float) -> None:
         self.hits: dict[tuple[str, str, str], Hit] = {}
         self.back: list[str] = []
-        self._profile, self._known = profile, known
+        self._profile, self._known, self._at = profile, known, at
         self._left = MOST_VALUES
         self._parents: dict[int, tuple[Node, Place]] = {}
 
@@ -97,12 +100,13 @@ class _Look:
                 child.gap += 1
                 before = child.chances - child.gap
                 if child.gap >= gone and before >= settled and child.seen >= NEARLY_ALL * before:
-                    self._say(Hit(VANISHED, shown((*place, name))))
+                    count = child.gap if child.gap == gone else 1
+                    self._say(Hit(VANISHED, shown((*place, name)), since=child.at, count=count))
 
     def _met(self, node: Node, value: Any, path: Path, place: Place) -> None:
         """The first time in this record."""
         away = node.gap >= self._profile.gone
-        node.last = self._profile.records
+        node.last, node.at = self._profile.records, self._at
         node.seen += 1
         if away:
             self.back.append(shown(place))

@@ -41,6 +41,7 @@ class Node:
     chances: int = 0  # records that had the parent since this was first seen
     gap: int = 0  # records with the parent since it was last seen
     last: int = 0  # the record in which it was last seen
+    at: float = 0.0  # when that one arrived, epoch seconds
     late: bool = False  # first seen when what it lies in was settled
     data: bool = False  # the names inside are data: all of them are one
     typed: int = 0
@@ -165,6 +166,7 @@ def _crowded(node: Node) -> bool:
 def _join(whole: Node, node: Node) -> None:
     """Lay one node on another: what any of them has held."""
     whole.seen, whole.last = max(whole.seen, node.seen), max(whole.last, node.last)
+    whole.at = max(whole.at, node.at)
     whole.chances, whole.gap = max(whole.chances, node.chances), min(whole.gap, node.gap)
     whole.typed += node.typed
     for kind, count in node.types.items():
@@ -181,8 +183,8 @@ def _all(node: Node) -> Iterator[Node]:
 
 
 _KEYS = {
-    "n": "seen", "m": "chances", "g": "gap", "l": "last", "x": "late", "d": "data", "v": "typed", "k": "calm",
-    "t": "types", "w": "words", "lt": "late_types", "lw": "late_words",
+    "n": "seen", "m": "chances", "g": "gap", "l": "last", "a": "at", "x": "late", "d": "data",
+    "v": "typed", "k": "calm", "t": "types", "w": "words", "lt": "late_types", "lw": "late_words",
 }  # fmt: skip
 _EMPTY = Node()
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, case, func, insert, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.store.history import newest_message
@@ -17,7 +17,10 @@ from hub.store.tables import drift_findings, drift_profiles, messages
 
 WALK, HOOK = "walk", "hook"
 _f, _p, _m = drift_findings.c, drift_profiles.c, messages.c
-_MESSAGE = (_m.id, _m.shop, _m.channel, _m.kind, _m.key, _m.subject, _m.body, _m.received_at)
+_LARGE = 64 * 1024
+"""Compressed bytes of a message above which it is passed over."""
+_BODY = case((func.length(_m.body) <= _LARGE, _m.body), else_=null()).label("body")
+_MESSAGE = (_m.id, _m.shop, _m.channel, _m.kind, _m.key, _m.subject, _BODY, _m.received_at)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ A channel's mapping is fed with messages, a destination's with documents and, on
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, delete, func, insert, literal, or_, select, update
 
@@ -14,12 +14,21 @@ from hub.store.tables import deliveries, documents, mapping_diffs, mapping_shado
 
 SLACK = 3600.0
 """Seconds by which the order of ids may differ from the order of arrival, at most."""
+PAGE_BYTES = 16 * 1024**2
+"""Compressed bytes after which a page ends before its time."""
 DIFFS_KEPT = 50
 """Reports kept of each mapping."""
 
 _m, _d, _out = messages.c, documents.c, deliveries.c
 _RECORD = and_(_m.body.is_not(None), or_(_m.subject != "", _m.key == ""))
 """Messages that are records: not repeats, whose body is kept once, and not thin events, which have a key alone."""
+
+
+class Page(NamedTuple):
+    """Rows, oldest first, and whether there may be more after them."""
+
+    rows: list[dict[str, Any]]
+    more: bool
 
 
 def message_page(
@@ -31,7 +40,7 @@ def message_page(
     *,
     since: float = 0.0,
     upto: int = 0,
-) -> list[dict[str, Any]]:
+) -> Page:
     """Records of these shops with an id above `after` (and not above `upto`), oldest first; `body` is compressed."""
     columns = (_m.id, _m.tenant, _m.shop, _m.channel, _m.kind, _m.key, _m.body, _m.received_at)
     query = select(*columns).where(_m.id > after, *_records(kind, shops)).order_by(_m.id).limit(limit)
@@ -39,7 +48,7 @@ def message_page(
         query = query.where(_m.received_at >= since)
     if upto:
         query = query.where(_m.id <= upto)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return _page(connection, query, limit)
 
 
 def before_newest(connection: Connection, kind: str, shops: Collection[str], count: int) -> int:
@@ -65,13 +74,13 @@ def newest_message(connection: Connection) -> int:
 
 def document_page(
     connection: Connection, kind: str, destinations: Collection[str], after: int, limit: int, since: float = 0.0
-) -> list[dict[str, Any]]:
+) -> Page:
     """Documents that went to one of these destinations (all of the kind, without any), oldest first."""
     query = select(_d.id, _d.tenant, _d.shop, _d.channel, _d.kind, _d.number.label("key"), _d.body)
     query = query.where(_d.id > after, *_documents(kind, destinations)).order_by(_d.id).limit(limit)
     if since:
         query = query.where(_d.updated_at >= since)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return _page(connection, query, limit)
 
 
 def before_newest_document(connection: Connection, kind: str, destinations: Collection[str], count: int) -> int:
@@ -82,14 +91,14 @@ def before_newest_document(connection: Connection, kind: str, destinations: Coll
 
 def delivery_page(
     connection: Connection, kind: str, destinations: Collection[str], after: int, limit: int, upto: int
-) -> list[dict[str, Any]]:
+) -> Page:
     """Deliveries to these destinations with an id above `after` and not above `upto`, oldest first; `body` is
     compressed, `received_at` when they were made."""
     at = _out.created_at.label("received_at")
     columns = (_out.id, _out.tenant, _out.shop, _out.channel, _out.kind, _out.key, _out.body, at)
     query = select(*columns).where(_out.kind == kind, _out.destination.in_(list(destinations)))
     query = query.where(_out.id > after, _out.id <= upto)
-    return [dict(row) for row in connection.execute(query.order_by(_out.id).limit(limit)).mappings()]
+    return _page(connection, query.order_by(_out.id).limit(limit), limit)
 
 
 def newest_delivery(connection: Connection) -> int:
@@ -102,6 +111,18 @@ def bodies(connection: Connection, ids: Collection[int], *, of_deliveries: bool 
     c = _out if of_deliveries else _m
     query = select(c.id, c.tenant, c.shop, c.channel, c.kind, c.key, c.body).where(c.id.in_(list(ids)))
     return [dict(row) for row in connection.execute(query.where(c.body.is_not(None)).order_by(c.id)).mappings()]
+
+
+def _page(connection: Connection, query: Select[Any], limit: int) -> Page:
+    """A page of rows with bodies: large ones make it shorter, so that it never needs much memory."""
+    rows, size = list[dict[str, Any]](), 0
+    with connection.execution_options(yield_per=20).execute(query) as result:
+        for row in result.mappings():
+            rows.append(dict(row))
+            size += len(row["body"])
+            if size >= PAGE_BYTES:
+                return Page(rows, True)
+    return Page(rows, len(rows) == limit)
 
 
 def _records(kind: str, shops: Collection[str]) -> tuple[Any, ...]:

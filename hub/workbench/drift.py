@@ -60,12 +60,13 @@ class Learned:
         known = self.found.get(key)
         if known is None:
             at = row["received_at"]
+            first = at if hit.since is None else hit.since
             self.found[key] = Found(
-                row["shop"], row["kind"], row["channel"], hit.what, hit.path, hit.detail, hit.sample, row["id"], at, at,
-                again=hit.again,
+                row["shop"], row["kind"], row["channel"], hit.what, hit.path, hit.detail, hit.sample, row["id"], first,
+                at, hit.count, hit.again,
             )  # fmt: skip
             return
-        known.count += 1
+        known.count += hit.count
         known.again |= hit.again
         known.message_id, known.last_at, known.sample = row["id"], row["received_at"], hit.sample
 
@@ -126,7 +127,7 @@ class Drift:
                 record = parse_json(inbox.decompress(row["body"]))
             except HubError:  # it was read more leniently when it came, or is not JSON: its mapping has told
                 continue
-            seen = observe(learned.profiles[shape], record, known)
+            seen = observe(learned.profiles[shape], record, known, row["received_at"])
             for hit in seen.hits:
                 learned.note(row, hit)
             learned.back.update((*shape, path) for path in seen.back)

@@ -126,12 +126,12 @@ def stored(store: Store, scope: Scope, *, last: int = 0, since: float = 0.0) -> 
     while True:
         with store.look() as connection:
             if scope.outward:
-                rows = history.document_page(connection, scope.kind, users, after, PAGE, since)
+                rows, more = history.document_page(connection, scope.kind, users, after, PAGE, since)
             else:
-                rows = history.message_page(connection, scope.kind, users, after, PAGE, since=since)
+                rows, more = history.message_page(connection, scope.kind, users, after, PAGE, since=since)
         for row in rows:
             yield {**row, "body": inbox.compress(row["body"]), "of": "document"} if scope.outward else row
-        if len(rows) < PAGE:
+        if not more:
             return
         after = rows[-1]["id"]
 

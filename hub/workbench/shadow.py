@@ -18,6 +18,7 @@ from hub.mapping.catalog import Catalog
 from hub.mapping.difference import Report
 from hub.receiving import ShopFront
 from hub.store import Connection, Store, history, mappings, state
+from hub.store.history import Page
 from hub.workbench.history import Scope, compare, keep, scope_of
 from hub.workbench.versions import Version
 
@@ -86,13 +87,13 @@ class Shadows:
         scope = scope_of(self._catalog, row["name"], self._shops, self._config)
         upto = delivery if scope.outward else message
         after = max(row["cursor"], upto - BACKLOG)
-        rows = await store.read(_page, scope, after, upto)
+        rows, more = await store.read(_page, scope, after, upto)
         version = await store.read(mappings.version, row["name"], row["version"])
         live = [r for r in rows if r["received_at"] <= row["until"]]
         report, over = await asyncio.to_thread(self._compared, row, version["sources"] if version else {}, live)
         report.skipped += after - row["cursor"]
-        over = over or (len(rows) < LIMIT and seen_at > row["until"]) or len(live) < len(rows)
-        cursor = rows[-1]["id"] if len(rows) == LIMIT else max(upto, row["cursor"])
+        over = over or (not more and seen_at > row["until"]) or len(live) < len(rows)
+        cursor = rows[-1]["id"] if more else max(upto, row["cursor"])
         await store.run(self._keep, row, report, cursor, now, over)
         return len(rows)
 
@@ -143,8 +144,8 @@ class Shadows:
             )
 
 
-def _page(connection: Connection, scope: Scope, after: int, upto: int) -> list[dict[str, Any]]:
+def _page(connection: Connection, scope: Scope, after: int, upto: int) -> Page:
     if not scope.outward:
         return history.message_page(connection, scope.kind, list(scope.shops), after, LIMIT, upto=upto)
-    rows = history.delivery_page(connection, scope.kind, scope.destinations, after, LIMIT, upto)
-    return [{**row, "of": "delivery"} for row in rows]
+    rows, more = history.delivery_page(connection, scope.kind, scope.destinations, after, LIMIT, upto)
+    return Page([{**row, "of": "delivery"} for row in rows], more)

@@ -113,7 +113,9 @@ async def test_a_field_that_vanished_is_found_and_closes_when_it_is_back(own: Ri
         del record["goods"]
         await own.push(record)
     await days.look.turn()
-    assert [(row["what"], row["path"]) for row in await findings(own)] == [("vanished", "goods")]
+    (row,) = await findings(own)
+    assert (row["what"], row["path"], row["count"]) == ("vanished", "goods", GONE)
+    assert row["first_at"] < row["last_at"]
     await days.pass_by(1)
     assert await findings(own) == []
 

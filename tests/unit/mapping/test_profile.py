@@ -131,7 +131,7 @@ def test_a_personal_word_that_its_table_does_not_have_is_told_without_it(folder:
 
 def test_a_field_that_is_gone_is_told_once_it_was_missing_long_enough(see: Callable[..., list[Hit]]) -> None:
     assert see(GONE - 1, way=None) == []
-    assert see(2, way=None) == [Hit(VANISHED, "way")] * 2
+    assert see(2, way=None) == [Hit(VANISHED, "way", since=0.0, count=GONE), Hit(VANISHED, "way", since=0.0)]
     assert see(1) == []
     assert see(1, way=None) == []
 
