@@ -27,6 +27,7 @@ HUB = """
 [hub]
 store = "{store}"
 lease = "30s"
+{own}
 
 [shops.site]
 channel = "generic"
@@ -76,10 +77,11 @@ def order(number: str = "W1001", *, minute: int = 0, **changes: Any) -> dict[str
 class Rig:
     """Pushes go in through `push`; `work` runs every step until nothing moves. `seen` are the requests sent out."""
 
-    def __init__(self, folder: Path, store_url: str, toml: str = ONE, *, mapping: str = "") -> None:
+    def __init__(self, folder: Path, store_url: str, toml: str = ONE, *, mapping: str = "", mappings: str = "") -> None:
         folder.mkdir(exist_ok=True)
         self.path = folder / "hub.toml"
-        text = HUB.format(store=store_url, secret=SECRET, mapping=mapping)
+        own = f'mappings = "{mappings}"' if mappings else ""
+        text = HUB.format(store=store_url, secret=SECRET, mapping=mapping, own=own)
         self.path.write_text(text + toml, encoding="utf-8")
         self.seen: list[httpx.Request] = []
         self.answer: Answer = lambda _request: httpx.Response(200, json={"ok": True})

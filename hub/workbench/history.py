@@ -76,7 +76,7 @@ def compare(
     mapping = new.mapping(name)
     report = report or Report(name, old.mapping(name).version, mapping.version)
     comparison = Comparison(report, personal_fields(mapping))
-    before, after = (_maker(catalog, name, shops or {}) for catalog in (old, new))
+    before, after = (maker(catalog, name, shops or {}) for catalog in (old, new))
     for message in messages:
         try:
             record = parse_json(inbox.decompress(message["body"]))
@@ -93,7 +93,7 @@ def compare(
 _Make = Callable[[Any, Mapping[str, Any]], Outcome]
 
 
-def _maker(catalog: Catalog, name: str, shops: Mapping[str, ShopFront]) -> _Make:
+def maker(catalog: Catalog, name: str, shops: Mapping[str, ShopFront]) -> _Make:
     """What a catalog makes of an input."""
     if name.startswith("destinations/"):
         rendering = catalog.destination(name.partition("/")[2])
@@ -147,7 +147,7 @@ def _start(connection: Connection, scope: Scope, users: Collection[str], last: i
 
 def count_letters(store: Store, new: Catalog, scope: Scope, report: Report) -> None:
     """Note in a report how many open dead letters there are that a mapping may mend, and how many the new one would."""
-    make = _maker(new, scope.name, scope.shops)
+    make = maker(new, scope.name, scope.shops)
     for row in _letters(store, scope):
         report.letters["open"] += 1
         try:

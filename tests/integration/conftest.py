@@ -13,8 +13,8 @@ async def make_rig(tmp_path: Path, store_url: str) -> AsyncIterator[Callable[...
     """Make rigs on this test's store; they are closed at its end."""
     made: list[Rig] = []
 
-    def make(toml: str = ONE, *, mapping: str = "") -> Rig:
-        rig = Rig(tmp_path, store_url, toml, mapping=mapping)
+    def make(toml: str = ONE, *, mapping: str = "", mappings: str = "") -> Rig:
+        rig = Rig(tmp_path, store_url, toml, mapping=mapping, mappings=mappings)
         made.append(rig)
         return rig
 

@@ -2,9 +2,10 @@
 
 import typer
 
-from hub.cli.mapping import new
+from hub.cli.mapping import mend, new
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     new.register(app)
+    mend.register(app)
