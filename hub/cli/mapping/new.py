@@ -133,6 +133,12 @@ def _shop(channel: str, where: str, kind: str, made: Draft) -> str:
     return "\n".join([*lines, *(f"{key} = {_quoted(text)}" for key, text in settings.items() if text)])
 
 
+def _short(line: str) -> str:
+    """A line of the draft in a few words: a row by its name and what is said of it."""
+    name, _, rest = line.partition(" = ")
+    return line if line.startswith("#") else f"{name}: {rest.rpartition('  # ')[2]}"
+
+
 def _quoted(text: str) -> str:
     return f"'{text}'" if '"' in text else f'"{text}"'
 
@@ -157,7 +163,7 @@ def _show(file: Path, sample: Path, made: Draft, shop: str, *, records: int) -> 
         out.print("to decide:")
         numbers = {line.strip(): number for number, line in reversed(list(enumerate(made.text.splitlines(), 1)))}
         for line in made.to_decide:
-            out.print(f"  line {numbers[line]}: {line[:150]}", markup=False)
+            out.print(f"  line {numbers[line]}: {_short(line)}", markup=False)
     for problem in made.problems:
         err.print(
             f"✗ {problem.rule}: found {problem.found or 'nothing'}, expected {problem.expected}",

@@ -83,7 +83,7 @@ def draft(
     rows = [_shown(p) for p in proposals.rows.values() if p.row is not None]
     missing = [p.field for p in proposals.rows.values() if p.row is None]
     unique = list({(p.code, re.sub(r"\[\d+\]", "[]", p.rule), p.found): p for p in problems}.values())
-    changed = mapping.revision.path if isinstance(mapping.revision, Value) else None
+    changed = next((row.path for name, row in mapping.body.rows if name == "revision" and isinstance(row, Value)), None)
     return Draft(text, rows, missing, documents, unique, _text(mapping.key), _text(changed))
 
 
