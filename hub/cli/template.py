@@ -11,6 +11,7 @@ timezone = "Asia/Shanghai"               # what people read; stored times are UT
 listen = "127.0.0.1:8080"                # webhooks at /hooks/<shop>, API at /api/v1
 # mappings = "mappings"                  # your own folder of mappings, instead of the one that comes with the hub
 # key = "env:HUB_KEY"                    # seals refreshed platform tokens in the store; `hub token key` makes one
+# drift_hook = "https://..."              # is told what platforms send that no mapping knows (hub mapping drift)
 
 # ---- shops: one table each; the name is yours ----------------------------------------------------------------------
 

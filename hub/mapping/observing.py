@@ -167,7 +167,7 @@ class _Look:
             self._profile.learn_word(node, word)
 
     def _late(self, node: Node, word: str, path: Path, place: Place) -> None:
-        word = HIDDEN if self._is_hidden(path) else _clean(word[:LONGEST_WORD])
+        word = HIDDEN if self._is_hidden(path) else _clean(mask_text(word[:LONGEST_WORD]))
         again = self._again(node.late_words.get(word))
         if self._profile.late_word(node, word):
             self._say(Hit(NEW_WORD, shown(place), word, "" if word == HIDDEN else described(word), again))

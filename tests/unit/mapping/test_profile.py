@@ -129,6 +129,10 @@ def test_a_personal_word_that_its_table_does_not_have_is_told_without_it(folder:
     assert hits == [Hit(NEW_WORD, "at", HIDDEN)]
 
 
+def test_a_phone_number_where_a_word_should_be_is_not_shown(see: Callable[..., list[Hit]]) -> None:
+    assert see(item={"back": "13800138000"}) == [Hit(NEW_WORD, "items[].back", "***", '"***"')]
+
+
 def test_a_field_that_is_gone_is_told_once_it_was_missing_long_enough(see: Callable[..., list[Hit]]) -> None:
     assert see(GONE - 1, way=None) == []
     assert see(2, way=None) == [Hit(VANISHED, "way", since=0.0, count=GONE), Hit(VANISHED, "way", since=0.0)]
