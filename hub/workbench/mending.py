@@ -52,6 +52,8 @@ class Bench:
     catalog: Catalog
     shops: Mapping[str, ShopFront]
     config: Config
+    shipped: bool = False
+    """Whether the mappings are those of an installed hub, which its next update replaces."""
 
 
 @dataclass(slots=True)
@@ -160,7 +162,7 @@ def plan(bench: Bench, group: Group, chosen: Sequence[Remedy], comment: str) -> 
 
 
 def carry_out(bench: Bench, connection: Connection, plan: Plan, actor: str) -> Done:
-    """Write the files, or where they cannot be written or are not in force, a version of the store; note who and why.
+    """Write the files; where they cannot be written or are not in force, keep a version in the store. Note who and why.
 
     Raises NotNow where a file is no longer the one that the plan was made from: nothing is written then.
     """
@@ -168,7 +170,7 @@ def carry_out(bench: Bench, connection: Connection, plan: Plan, actor: str) -> D
     pinned = group.name in bench.catalog.pins
     folder = bench.catalog.folder
     why = f"group {group.fingerprint[:6]}: {'; '.join(r.title for r in plan.remedies)}"
-    if not pinned and _write(folder, plan):
+    if not (pinned or bench.shipped) and _write(folder, plan):
         done = Done(list(plan.after), plan.catalog.mapping(group.name).version, active=True)
     else:
         sources = {**bench.catalog.sources(group.name), **plan.after}

@@ -4,6 +4,7 @@ import json
 import shutil
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +214,43 @@ async def test_a_running_hub_takes_the_mended_file(site: Rig) -> None:
     other.store.close()
     await site.work()
     assert await site.states() == ["delivered"]
+
+
+KEPT = (
+    "drops = ['tenant', 'shop', 'channel', 'display_no', 'group_no', 'revision', 'kind', 'holds', 'shippable', 'cod', "
+    "'currency', 'totals', 'placed_at', 'paid_at', 'shipped_at', 'completed_at', 'cancelled_at', 'ship_by', "
+    "'cancel_reason', 'buyer', 'receiver', 'lines', 'payments', 'discounts', 'presale', 'invoice', 'buyer_note', "
+    "'seller_note', 'tags', 'extra', 'fulfilment', 'state']"
+)
+ERP = """
+[destinations.erp]
+kind = "http"
+url = "https://erp.example.com/documents"
+mapping = "erp"
+[[routes]]
+on = "order"
+to = ["erp"]
+"""
+
+
+async def test_a_destinations_table_is_mended_the_same_way(make_rig: MakeRig, tmp_path: Path) -> None:
+    folder = tmp_path / "mappings"
+    shutil.copytree(SHIPPED, folder / "channels" / "generic")
+    file = folder / "destinations" / "erp" / "order.toml"
+    file.parent.mkdir(parents=True)
+    rows = 'no = "order_no"\npay = { path = "payment", table = "pay" }\n[tables.pay]\nunpaid = "N"  # nothing came in\n'
+    file.write_text(f'kind = "order"\n{KEPT}\n[body]\n{rows}')
+    rig = make_rig(ERP, mapping="generic", mappings="mappings")
+    await rig.push(order("S1"))
+    await rig.work()
+    (letter,) = await rig.open_letters()
+    group = await rig.read(lambda c: mending.group_of(bench(rig), c, letter["fingerprint"]))
+    assert group.name == "destinations/erp/order"
+    (offer,) = offered(group, "word")
+    plan = mending.plan(bench(rig), group, [replace(offer, keys={"paid": "Y"})], "kim")
+    assert plan.letters_mended == 1
+    await rig.run(lambda c: mending.carry_out(bench(rig), c, plan, "kim"))
+    await rig.run(lambda c: desk.replay(c, group.letters, "kim"))
+    await rig.work()
+    assert rig.bodies() == [{"no": "S1", "pay": "Y"}]
+    assert 'unpaid = "N"  # nothing came in\npaid = "Y"  # kim\n' in file.read_text()

@@ -1,6 +1,7 @@
 """Which folder of mappings a command means."""
 
 import difflib
+import tomllib
 from pathlib import Path
 
 import typer
@@ -21,6 +22,29 @@ def folder_of(config: Path, mappings: Path | None) -> Path:
     if mappings is None and config.exists():
         return wiring.mappings_folder(configuration.load(config))
     return mappings or wiring.mappings_folder()
+
+
+def own_folder(config: Path, mappings: Path | None) -> Path:
+    """The same folder, to write into. Secrets of hub.toml need not be set for that.
+
+    Ends the command for the mappings of an installed hub, which its next update replaces.
+    """
+    folder = mappings
+    if folder is None and config.exists():
+        try:
+            named = tomllib.loads(config.read_text("utf-8")).get("hub", {}).get("mappings", "")
+        except (tomllib.TOMLDecodeError, AttributeError):
+            return folder_of(config, mappings)  # which tells what is wrong with it
+        folder = config.parent / named if isinstance(named, str) and named else None
+    if folder is None and is_shipped(wiring.mappings_folder()):
+        hint = 'add mappings = "mappings" to [hub] in hub.toml, or say --mappings FOLDER'
+        fail("there is no mappings folder of your own to write into", hint=hint, code=USAGE)
+    return folder or wiring.mappings_folder()
+
+
+def is_shipped(folder: Path) -> bool:
+    """Whether these are the mappings of an installed hub, not those of its source that somebody works in."""
+    return folder == wiring.mappings_folder() and folder.parent != Path.cwd()
 
 
 def catalog_of(config: Path, mappings: Path | None) -> Catalog:

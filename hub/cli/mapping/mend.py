@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from hub import clock, desk, wiring
+from hub.cli.mapping.folder import is_shipped
 from hub.cli.mapping.report import print_report
 from hub.cli.output import (
     PROBLEMS,
@@ -60,7 +61,7 @@ def mend(
     with errors():
         hub = opened(config)
         try:
-            bench = Bench(hub.store, hub.catalog, hub.shops, hub.config)
+            bench = Bench(hub.store, hub.catalog, hub.shops, hub.config, is_shipped(hub.catalog.folder))
             with hub.store.look() as connection:
                 found = mending.group_of(bench, connection, group)
             chosen = _chosen(hub, found, rows, ask=err.is_terminal and not (yes or as_json or dry_run), sure=yes)

@@ -10,7 +10,7 @@ import adapters
 from adapters.port import Envelope
 from canonical.errors import HubError, NotUnderstood
 from hub import clock, wiring
-from hub.cli.mapping.folder import MappingsOption, folder_of
+from hub.cli.mapping.folder import MappingsOption, own_folder
 from hub.cli.output import (
     PROBLEMS,
     REFUSED,
@@ -58,7 +58,7 @@ def new(
     name = name or kind
     _demand(channel, kind, name)
     with errors():
-        folder = _folder(config, mappings)
+        folder = own_folder(config, mappings)
         file = folder / "channels" / channel / f"{name}.toml"
         if file.exists() and not force:
             fail(f"{file} is there already", hint="--name OTHER writes another file, --force replaces it", code=REFUSED)
@@ -69,6 +69,8 @@ def new(
             catalog.load_what_can_be()
         known = words_of(c.mapping(n) for c in catalogs for n in c.names() if n != f"channels/{full}")
         made = draft(kind, records, name=full, source=sample.name, known=known, now=clock.now())
+        if rivals := _rivals(catalogs[0], full, kind):
+            made.share(rivals)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(made.text, encoding="utf-8")
@@ -94,13 +96,11 @@ def _demand(channel: str, kind: str, name: str) -> None:
             )
 
 
-def _folder(config: Path, mappings: Path | None) -> Path:
-    """Where to write. Never into the mappings of an installed hub, which the next update replaces."""
-    folder = folder_of(config, mappings)
-    if mappings is None and folder == wiring.mappings_folder() and folder.parent != Path.cwd():
-        hint = 'add mappings = "mappings" to [hub] in hub.toml, or say --mappings FOLDER'
-        fail("there is no mappings folder of your own to write into", hint=hint, code=USAGE)
-    return folder
+def _rivals(catalog: Catalog, name: str, kind: str) -> list[str]:
+    """Other mappings of the folder that take every record of the kind: which of them counts has to be said."""
+    folder = f"channels/{name.partition('/')[0]}/"
+    others = [catalog.mapping(n) for n in catalog.names() if n.startswith(folder) and n != f"channels/{name}"]
+    return [m.file for m in others if m.kind == kind and m.accepts is None and not m.extends]
 
 
 def _records(channel: str, kind: str, sample: Path) -> tuple[str, list[dict[str, Any]]]:

@@ -53,6 +53,11 @@ class Draft:
     revision: str = ""
     """Expressions of a record's number and mark of change, as a generic shop's settings want them."""
 
+    def share(self, others: Sequence[str]) -> None:
+        """Make it stand beside other mappings of its kind: it takes no record until a person has said which."""
+        what = f"{', '.join(others)} takes all others. TO DECIDE: for which records this one is"
+        self.text = self.text.replace("\nkey = ", f'\naccepts = "`false`"  # {what}\nkey = ', 1)
+
     @property
     def to_decide(self) -> list[str]:
         """The lines of the file that a person has to look up."""

@@ -1,7 +1,11 @@
 """`hub mapping mend`: what it offers, what it writes, how it refuses."""
 
 import json
+import os
+import pty
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,3 +121,38 @@ def test_what_no_row_causes_and_groups_that_are_not_there(shop: Terminal) -> Non
     assert said.code == 1
     assert "check.totals" in said.err
     assert shop("mapping", "mend", "ffffff").code == 1
+
+
+def at_a_terminal(shop: Terminal, *words: str, typed: bytes) -> tuple[int, str]:
+    """The command at a real terminal, with what somebody types there."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "hub", *words]
+    with subprocess.Popen(command, cwd=shop.folder, stdin=slave, stdout=subprocess.PIPE, stderr=slave) as process:
+        os.close(slave)
+        os.write(master, typed)
+        out, _ = process.communicate(timeout=60)
+    os.close(master)
+    return process.returncode, out.decode()
+
+
+def test_at_a_terminal_it_asks(shop: Terminal) -> None:
+    words = ("mapping", "mend", group(shop))
+    before = mapping(shop).read_text()
+    code, _ = at_a_terminal(shop, *words, typed=b"\n")
+    assert (code, mapping(shop).read_text()) == (1, before)
+    code, out = at_a_terminal(shop, *words, typed=b"9\n1\nn\n")
+    assert (code, mapping(shop).read_text()) == (0, before)
+    assert "nothing was written" in out
+    code, out = at_a_terminal(shop, *words, typed=b"1\ny\n")
+    assert code == 0
+    assert "2 letter(s) go again" in out
+    assert "\nteleported = " in mapping(shop).read_text()
+
+
+def test_the_mappings_of_an_installed_hub_are_kept_as_a_version(terminal: Terminal) -> None:
+    shipped = SHIPPED / "order.toml"
+    before = shipped.read_text()
+    said = terminal("mapping", "mend", group(terminal), "--row", 'teleported = "open"', "--yes")
+    assert said.code == 0, said.err
+    assert "kept as version generic/order@" in said.out
+    assert shipped.read_text() == before

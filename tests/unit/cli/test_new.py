@@ -60,7 +60,13 @@ def test_nothing_is_overwritten_without_force(site: Terminal) -> None:
     done = site("mapping", "new", "harbor", "--sample", "order.json")
     assert (done.code, file.read_text()) == (3, "mine")
     assert "--force" in done.err
-    assert site("mapping", "new", "harbor", "--sample", "order.json", "--name", "other").code == 0
+    file.unlink()
+    assert site("mapping", "new", "harbor", "--sample", "order.json").code == 0
+    beside = site("mapping", "new", "harbor", "--sample", "order.json", "--name", "other")
+    assert "TO DECIDE: for which records this one is" in (file.parent / "other.toml").read_text()
+    assert "accepts: " in beside.out
+    assert site("mapping", "list").code == 0
+    file.write_text("mine")
     assert site("mapping", "new", "harbor", "--sample", "order.json", "--force").code == 0
     assert file.read_text() != "mine"
 
@@ -114,3 +120,11 @@ def test_a_platforms_sample_is_read_as_its_adapter_reads_it(site: Terminal) -> N
     assert next(r["row"] for r in made["rows"] if r["field"] == "order_no") == "tid"
     (site.folder / "page.json").write_text('{"error_response": {"code": 27, "msg": "Invalid session"}}')
     assert "failed call" in site("mapping", "new", "taobao", "-s", "page.json", "--force").err
+
+
+def test_secrets_need_not_be_set_for_a_draft(site: Terminal) -> None:
+    with (site.folder / "hub.toml").open("a") as file:
+        file.write(
+            '[shops.a]\nchannel = "generic"\nsignature = { scheme = "token", header = "x", secret = "env:NOT_SET" }\n'
+        )
+    assert site("mapping", "new", "harbor", "--sample", "order.json").code == 0
