@@ -1,44 +1,37 @@
 """What every channel promises, proven on its fixtures. A new channel is tested by its folder alone, and fails without.
 
-tests/fixtures/channels/<code>/ holds
-  settings.json  valid settings, invented
-  push.json      [{name, settings, headers, body, now, accepted, records: [{kind, key}], ...}]; "settings" are laid over
-                 settings.json. Further keys: "code" of the rejection, "message_ids", "timed": the signature covers the
-                 time, "covers_body": false where the scheme is a fixed token
-  answers.json   [{name, status, headers, body, raises, retry_after, ...}] what the platform answers to a pull when it
-                 does not give data. Further keys: "talk": "fetch" or "refresh", "kind", "now", "settings"
-  pages.json     [{name, body, records: [{kind, key}], ...}] what `read` takes; or "raises". Further key: "kind"
-  real.json      {path under shared/fixtures/channels: {why, kind, documents: [partial], problems: [code], ignored: n,
-                 hints: [{kind, key}], raises}} what becomes of payloads that are not ours
+tests/contract/fixtures.py says what the folder holds.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, SecretStr
 
-import adapters
-from adapters.port import Capability, Channel, Envelope, Hint, Window
+from adapters.port import Capability, Envelope, Hint, Window
 from canonical import errors, parse_json
 from canonical.errors import HubError, NotUnderstood, SignatureRejected
-from hub.mapping import expression
-from hub.mapping.catalog import Catalog
+from tests.contract.fixtures import (
+    CODES,
+    NOW,
+    adapter_of,
+    answer,
+    cases,
+    channel,
+    file_of,
+    instant,
+    names,
+    plain,
+    run,
+    secrets,
+    settings_of,
+    shows_nothing,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-FIXTURES = ROOT / "tests" / "fixtures" / "channels"
-SHARED = ROOT.parent / "shared" / "fixtures" / "channels"
-NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 WINDOW = Window(datetime(2026, 11, 22, 7, 30, tzinfo=UTC), datetime(2026, 11, 22, 8, 0, tzinfo=UTC))
-CODES = adapters.codes("channels")
-MAX_TURNS = 20
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
@@ -47,119 +40,28 @@ JSON_VALUES = st.recursive(
 )
 
 
-@cache
-def _file(code: str, name: str) -> Any:
-    path = FIXTURES / code / name
-    if not path.exists():
-        pytest.fail(f"the channel {code} has no tests/fixtures/channels/{code}/{name}", pytrace=False)
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _cases(name: str) -> list[Any]:
-    found = []
-    for code in CODES:
-        path = FIXTURES / code / name
-        data = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        items = [{**v, "name": k} for k, v in data.items()] if isinstance(data, dict) else data
-        found += [pytest.param(code, item, id=f"{code}: {item['name']}") for item in items]
-    return found
-
-
-_compiled = cache(expression.compile)
-
-
-def _search(text: str, data: Any) -> Any:
-    return _compiled(text).search(data)
-
-
-@cache
-def plain(code: str) -> Channel:
-    """The channel with the settings of its fixtures as they are."""
-    return channel(code)
-
-
-def channel(code: str, over: Mapping[str, Any] | None = None) -> Channel:
-    """The channel with the settings of its fixtures."""
-    adapter = adapters.load("channels", code)
-    chosen = adapter.Settings.model_validate({**_file(code, "settings.json"), **(over or {})})
-    made: Channel = adapter(chosen, _search) if getattr(adapter, "uses_expressions", False) else adapter(chosen)
-    return made
-
-
-def instant(text: str | None) -> datetime:
-    return datetime.fromisoformat(text) if text else NOW
-
-
-def names(records: Iterator[Envelope | Hint]) -> list[dict[str, str]]:
-    return [{"kind": r.kind, "key": r.key} for r in records]
-
-
-def secrets(model: Any) -> Iterator[str]:
-    if isinstance(model, SecretStr):
-        yield model.get_secret_value()
-    elif isinstance(model, BaseModel):
-        for name in type(model).model_fields:
-            yield from secrets(getattr(model, name))
-    elif isinstance(model, Mapping):
-        for value in model.values():
-            yield from secrets(value)
-    elif isinstance(model, list | tuple):
-        for value in model:
-            yield from secrets(value)
-
-
-def settings_of(code: str, over: Mapping[str, Any] | None = None) -> BaseModel:
-    made: BaseModel = adapters.load("channels", code).Settings.model_validate(
-        {**_file(code, "settings.json"), **(over or {})}
-    )
-    return made
-
-
-def shows_nothing(error: HubError, chosen: BaseModel) -> None:
-    """No secret in anything that a person or a log may see of an error."""
-    shown = f"{error!r} {error} {error.message} {error.hint} {error.evidence!r}"
-    assert [s for s in secrets(chosen) if len(s) >= 4 and s in shown] == []
-
-
-def answer(status: int, headers: Mapping[str, str], body: Any) -> httpx.Response:
-    content = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-    return httpx.Response(status, headers=dict(headers), content=content.encode())
-
-
-def run(talk: Any, response: httpx.Response) -> Any:
-    """A talk to which every answer is the same."""
-    try:
-        request = next(talk)
-        for _ in range(MAX_TURNS):
-            response.request = request
-            request = talk.send(response)
-    except StopIteration as end:
-        return end.value
-    pytest.fail("the talk does not come to an end")
-
-
 # ---------------------------------------------------------------- every channel
 
 
 @pytest.mark.parametrize("code", CODES)
 class TestEveryChannel:
     def test_it_has_fixtures(self, code: str) -> None:
-        assert isinstance(_file(code, "settings.json"), dict)
-        assert _file(code, "pages.json")
-        assert _file(code, "answers.json")
+        assert isinstance(file_of(code, "settings.json"), dict)
+        assert file_of(code, "pages.json")
+        assert file_of(code, "answers.json")
         if Capability.WEBHOOK in channel(code).capabilities:
-            assert any(p["accepted"] for p in _file(code, "push.json"))
-            assert any(not p["accepted"] for p in _file(code, "push.json"))
+            assert any(p["accepted"] for p in file_of(code, "push.json"))
+            assert any(not p["accepted"] for p in file_of(code, "push.json"))
 
     def test_it_says_what_it_is(self, code: str) -> None:
-        adapter = adapters.load("channels", code)
+        adapter = adapter_of(code)
 
         assert adapter.title
         assert set(adapter.kinds) <= {"order", "refund", "shipment", "stock", "invoice"}
         assert adapter.capabilities
 
     def test_every_setting_is_described_and_unknown_ones_are_refused(self, code: str) -> None:
-        schema = adapters.load("channels", code).Settings.model_json_schema()
+        schema = adapter_of(code).Settings.model_json_schema()
         tables = [schema, *schema.get("$defs", {}).values()]
 
         for table in tables:
@@ -203,7 +105,7 @@ class TestEveryChannel:
     @settings(max_examples=150)
     def test_any_bytes_are_unpacked_or_refused_by_name(self, code: str, raw: bytes) -> None:
         made = plain(code)
-        for headers in ({}, *(p["headers"] for p in _file(code, "push.json")[:3])):
+        for headers in ({}, *(p["headers"] for p in file_of(code, "push.json")[:3])):
             try:
                 found = list(made.unpack(headers, raw, NOW))
             except HubError as error:
@@ -215,7 +117,7 @@ class TestEveryChannel:
     @settings(max_examples=60)
     def test_any_headers_are_rejected_by_name(self, code: str, raw: bytes, value: str) -> None:
         made = plain(code)
-        for push in _file(code, "push.json")[:3]:
+        for push in file_of(code, "push.json")[:3]:
             with pytest.raises(SignatureRejected):
                 made.verify(dict.fromkeys(push["headers"], value), raw + b"?", instant(push["now"]))
 
@@ -235,7 +137,7 @@ class TestEveryChannel:
 # ---------------------------------------------------------------- pushes
 
 
-@pytest.mark.parametrize(("code", "push"), _cases("push.json"))
+@pytest.mark.parametrize(("code", "push"), cases("push.json"))
 class TestPush:
     def test_it_is_accepted_or_rejected(self, code: str, push: dict[str, Any]) -> None:
         made, raw, now = channel(code, push.get("settings")), push["body"].encode(), instant(push["now"])
@@ -285,11 +187,11 @@ class TestPush:
 # ---------------------------------------------------------------- answers and pages
 
 
-@pytest.mark.parametrize(("code", "case"), _cases("answers.json"))
+@pytest.mark.parametrize(("code", "case"), cases("answers.json"))
 def test_an_error_answer_has_its_class(code: str, case: dict[str, Any]) -> None:
     made, now = channel(code, case.get("settings")), instant(case.get("now"))
     kind = case.get("kind", made.kinds[0])
-    talks: dict[str, Callable[[], Any]] = {
+    talks: dict[str, Any] = {
         "pull": lambda: made.pull(kind, WINDOW, None, now),
         "fetch": lambda: made.fetch(kind, "1", now),
         "refresh": lambda: made.refresh(now),
@@ -306,7 +208,7 @@ def test_an_error_answer_has_its_class(code: str, case: dict[str, Any]) -> None:
     shows_nothing(caught.value, settings_of(code, case.get("settings")))
 
 
-@pytest.mark.parametrize(("code", "case"), _cases("pages.json"))
+@pytest.mark.parametrize(("code", "case"), cases("pages.json"))
 def test_a_page_gives_exactly_its_records(code: str, case: dict[str, Any]) -> None:
     made = channel(code, case.get("settings"))
     body = case["body"]
@@ -321,60 +223,3 @@ def test_a_page_gives_exactly_its_records(code: str, case: dict[str, Any]) -> No
 
     assert names(iter(found)) == case["records"]
     assert all(r.subject == r.key for r in found if isinstance(r, Envelope) and r.kind == "order")
-
-
-# ---------------------------------------------------------------- real payloads
-
-
-@pytest.fixture(scope="module")
-def catalog() -> Catalog:
-    made = Catalog(ROOT / "mappings")
-    made.load()
-    return made
-
-
-def covers(expected: Any, found: Any, at: str = "") -> Iterator[str]:
-    """Where `found` differs from what is expected: dicts may hold more, lists may not."""
-    if isinstance(expected, dict) and isinstance(found, dict):
-        for name, inner in expected.items():
-            yield from covers(inner, found.get(name), f"{at}.{name}")
-    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        for number, (left, right) in enumerate(zip(expected, found, strict=True)):
-            yield from covers(left, right, f"{at}[{number}]")
-    elif expected != found:
-        yield f"{at}: expected {expected!r}, found {found!r}"
-
-
-@pytest.mark.parametrize(("code", "case"), _cases("real.json"))
-def test_a_real_payload_becomes_what_it_should(code: str, case: dict[str, Any], catalog: Catalog) -> None:
-    path = SHARED / case["name"]
-    if not path.exists():
-        pytest.skip("the shared fixtures are not on this machine")
-    raw = path.read_bytes()
-    body: Any = raw.decode() if raw.lstrip().startswith(b"<") else parse_json(raw)
-    if "raises" in case:
-        with pytest.raises(HubError) as caught:
-            list(channel(code).read(body, case.get("kind")))
-        assert type(caught.value) is getattr(errors, case["raises"]), repr(caught.value)
-        return
-    records = list(channel(code).read(body, case.get("kind")))
-    done = [
-        catalog.channel(code, r.kind).translate(r.body, tenant="default", shop="real", channel=code, now=NOW)
-        for r in records
-        if isinstance(r, Envelope)
-    ]
-    documents = [t.document.model_dump(mode="json", by_alias=True) for t in done if t.document is not None]
-
-    assert [p.code for t in done for p in t.problems] == case.get("problems", []), [t.problems for t in done]
-    assert len([t for t in done if t.ignored]) == case.get("ignored", 0)
-    assert names(r for r in records if isinstance(r, Hint)) == case.get("hints", [])
-    assert list(covers(case.get("documents", documents), documents)) == []
-    assert case["why"]
-
-
-@pytest.mark.skipif(not SHARED.exists(), reason="the shared fixtures are not on this machine")
-@pytest.mark.parametrize("code", [c for c in CODES if (SHARED / c).exists()])
-def test_every_real_payload_is_accounted_for(code: str) -> None:
-    there = {f"{code}/{p.name}" for p in (SHARED / code).iterdir() if p.suffix in (".json", ".xml")}
-
-    assert there - set(_file(code, "real.json")) == set()
