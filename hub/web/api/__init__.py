@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from hub.web.api import books, deliveries, destinations, letters, mappings, orders, pulls, tokens
+from hub.web.api import books, deliveries, destinations, letters, mappings, orders, pulls, tokens, watching
 from hub.web.problems import described
 
 TAGS = [
@@ -18,5 +18,5 @@ TAGS = [
 ]
 
 router = APIRouter(prefix="/api/v1", responses=described(401, 403, 422, 500, 503))
-for part in (orders, deliveries, destinations, letters, pulls, books, mappings, tokens):
+for part in (orders, deliveries, destinations, letters, pulls, books, mappings, watching, tokens):
     router.include_router(part.router)
