@@ -6,7 +6,7 @@ files are still those that the plan was made from. The letters are replayed by t
 
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -73,14 +73,16 @@ class Group:
     letters: list[int]
     name: str
     findings: list[Finding]
-    inputs: list[dict[str, Any]]
+    key: str
+    """The number of the oldest letter's record."""
 
 
 @dataclass(slots=True)
 class Plan:
     """What would be written, and what it would change.
 
-    `before` and `after`: text by path below the folder of mappings. `report`: recent history, old against new.
+    `before` and `after`: text by path below the folder of mappings. `tried`: letters whose input was mapped anew.
+    `report`: recent history, old against new.
     """
 
     group: Group
@@ -88,6 +90,7 @@ class Plan:
     before: dict[str, str]
     after: dict[str, str]
     catalog: Catalog
+    tried: int = 0
     letters_mended: int = 0
     left: list[Problem] = field(default_factory=list)
     report: Report | None = None
@@ -127,17 +130,17 @@ def group_of(bench: Bench, connection: Connection, fingerprint: str) -> Group:
     name = f"{'destinations' if outward else 'channels'}/{short}"
     if name not in bench.catalog.names():
         raise NotFound(f"the mapping {short} is no longer there", hint="hub mapping list")
-    inputs = _inputs(connection, ids, outward=outward)
+    letters, inputs = _page(connection, first["fingerprint"], None, SAMPLES)
     mapping = bench.catalog.mapping(name)
     known = words_of(bench.catalog.mapping(n) for n in bench.catalog.names())
-    failing = [_record(row) for row in inputs[:SAMPLES]]
-    working = _working(bench, name, {row["id"] for row in inputs})
+    failing = [_record(row) for row in inputs]
+    working = _working(bench, name)
     findings = []
-    for gist, (problem, count) in _told(connection, ids).items():
+    for gist, (problem, count) in _told(letters).items():
         if gist[0].startswith("mapping."):
             found = remedies(mapping, bench.catalog.folder.name, problem, failing, working, known)
             findings.append(Finding(problem, count, found))
-    return Group(first["fingerprint"], ids, name, findings, inputs)
+    return Group(first["fingerprint"], ids, name, findings, first["key"])
 
 
 def plan(bench: Bench, group: Group, chosen: Sequence[Remedy], comment: str) -> Plan:
@@ -206,39 +209,49 @@ def _write(folder: Path, plan: Plan) -> bool:
     return True
 
 
-def _told(connection: Connection, ids: Sequence[int]) -> dict[tuple[str, str, str], tuple[Problem, int]]:
-    """The distinct problems of the letters, with how many letters have each."""
+def _told(letters: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], tuple[Problem, int]]:
+    """The distinct problems of letters, with how many of them have each."""
     found: dict[tuple[str, str, str], tuple[Problem, int]] = {}
-    for number in ids[:SAMPLES]:
-        letter = shelf.get(connection, number)
-        for data in letter["problems"] if letter else ():
+    for letter in letters:
+        for data in letter["problems"]:
             gist = (data["code"], re.sub(r"\[\d+\]", "[]", data.get("rule", "")), data.get("path", ""))
             problem, count = found.get(gist, (Problem(**data), 0))
             found[gist] = (problem, count + 1)
     return found
 
 
-def _inputs(connection: Connection, ids: Sequence[int], *, outward: bool) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def _page(
+    connection: Connection, fingerprint: str, before: int | None, limit: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Open letters of a group below an id, newest first, and their inputs."""
+    letters = shelf.find(connection, before=before, limit=limit, fingerprint=fingerprint)
+    outward = any(letter["delivery_id"] is not None for letter in letters)
     about = "delivery_id" if outward else "message_id"
-    for first in range(0, len(ids), 500):
-        letters = [shelf.get(connection, number) for number in ids[first : first + 500]]
-        wanted = [letter[about] for letter in letters if letter and letter[about] is not None]
-        found += stored_inputs.bodies(connection, wanted, of_deliveries=outward)
-    return found
+    wanted = [letter[about] for letter in letters if letter[about] is not None]
+    return letters, stored_inputs.bodies(connection, wanted, of_deliveries=outward)
+
+
+def _inputs(store: Store, fingerprint: str) -> Iterator[dict[str, Any]]:
+    """The inputs of a group's open letters, read in pages."""
+    before: int | None = None
+    while True:
+        with store.look() as connection:
+            letters, rows = _page(connection, fingerprint, before, history.PAGE)
+        yield from rows
+        if len(letters) < history.PAGE:
+            return
+        before = letters[-1]["id"]
 
 
 def _record(row: Mapping[str, Any]) -> Any:
     return parse_json(inbox.decompress(row["body"]))
 
 
-def _working(bench: Bench, name: str, failing: set[int]) -> list[Any]:
+def _working(bench: Bench, name: str) -> list[Any]:
     """Records that go through, the newest ones."""
     make = history.maker(bench.catalog, name, bench.shops)
     found: list[Any] = []
     for row in _recent(bench, name, bench.catalog):
-        if row["id"] in failing:
-            continue
         record = _record(row)
         if not make(record, row).problems:
             found.append(record)
@@ -254,7 +267,8 @@ def _try_letters(bench: Bench, plan: Plan) -> None:
     """How many of the group's letters would go through, and what would still be wrong with the others."""
     make = history.maker(plan.catalog, plan.group.name, bench.shops)
     left: dict[tuple[str, str], Problem] = {}
-    for row in plan.group.inputs:
+    for row in _inputs(bench.store, plan.group.fingerprint):
+        plan.tried += 1
         outcome: Outcome = make(_record(row), row)
         plan.letters_mended += not outcome.problems
         for problem in outcome.problems:

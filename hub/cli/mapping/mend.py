@@ -200,8 +200,7 @@ def _offer(group: Group, as_json: bool) -> NoReturn:
 
 def _show(plan: Plan) -> None:
     out.print(plan.diff, markup=False, end="")
-    group = plan.group
-    out.print(f"{plan.letters_mended} of {len(group.inputs)} letter(s) would go through")
+    out.print(f"{plan.letters_mended} of {plan.tried} letter(s) would go through")
     for problem in plan.left[:5]:
         out.print(
             f"  still: {problem.rule}: found {problem.found or 'nothing'}, expected {problem.expected}", markup=False
@@ -255,7 +254,7 @@ def _tell(group: Group, done: Done, replayed: int) -> None:
         out.print(f"then: hub dlq replay -g {group.fingerprint[:6]}")
         return
     out.print(f"{replayed} letter(s) go again; they move while hub run (or hub work) is running")
-    out.print(f"[dim]keep it right with a case: hub mapping record {group.inputs[0]['key']}[/]")
+    out.print(f"[dim]keep it right with a case: hub mapping record {group.key}[/]")
 
 
 def _result(plan: Plan, done: Done | None, replayed: int) -> dict[str, Any]:

@@ -15,9 +15,10 @@ _PHONE = re.compile(r"\+?[\d*][\d*() -]{6,19}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATE = re.compile(r"\d{4}[-/.]\d\d?[-/.]\d\d?")
 _OFFSET = re.compile(r"(Z|[+-]\d\d(:?\d\d)?)$")
+_CIPHER = re.compile(r"[\w+/=#$*.~@-]{60,}", re.ASCII)
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 
-TIME, MONEY, INT, NUMBER, BOOL, PHONE, EMAIL, URL, CURRENCY, COUNTRY, WORD, TEXT, NOTHING = (
+TIME, MONEY, INT, NUMBER, BOOL, PHONE, EMAIL, URL, CURRENCY, COUNTRY, WORD, TEXT, CIPHER, NOTHING = (
     "a time",
     "an amount",
     "a whole number",
@@ -30,6 +31,7 @@ TIME, MONEY, INT, NUMBER, BOOL, PHONE, EMAIL, URL, CURRENCY, COUNTRY, WORD, TEXT
     "a country",
     "a word",
     "text",
+    "an encrypted text",
     "nothing",
 )
 
@@ -119,6 +121,8 @@ def _text(value: str) -> set[str]:
         found.add(EMAIL)
     if value.startswith(("http://", "https://")):
         return {URL}
+    if _CIPHER.fullmatch(value):
+        return {CIPHER}
     if re.fullmatch(r"[A-Z]{3}", value):
         found.add(CURRENCY)
     if (

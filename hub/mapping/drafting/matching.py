@@ -80,6 +80,8 @@ _ELSEWHERE = frozenset(
     ]
 )
 """Words of what a place lies under that make it somebody else's."""
+_VAGUE = frozenset({"amount", "value"})
+_REGIONS = frozenset({"province", "city", "district", "town", "county", "street", "country", "state"})
 _HOMELESS = frozenset(
     [
         "name",
@@ -123,7 +125,7 @@ class Candidate:
 
 def candidates(kind: str, name: str, target: Field, leaves: Sequence[Leaf]) -> list[Candidate]:
     """The likely places of a field ("totals.paid", "lines.sku"), the likeliest first."""
-    found = []
+    found: list[tuple[float, Candidate]] = []
     for leaf in leaves:
         by_name, why = _by_name(kind, name, leaf)
         if why != "the name" and _elsewhere(kind, name, leaf.name):
@@ -134,8 +136,8 @@ def candidates(kind: str, name: str, target: Field, leaves: Sequence[Leaf]) -> l
         fits, seen = _by_value(name, target, leaf)
         confidence = round(max(by_name + by_place, 0.0) * fits, 2)
         if confidence >= DOUBTFUL - 0.1:
-            found.append(Candidate(leaf, min(confidence, 0.95), [w for w in (why, seen) if w]))
-    return sorted(found, key=lambda c: (-c.confidence, len(c.leaf.keys)))[:6]
+            found.append((confidence, Candidate(leaf, min(confidence, 0.95), [w for w in (why, seen) if w])))
+    return [c for _, c in sorted(found, key=lambda pair: (-pair[0], len(pair[1].leaf.keys)))[:6]]
 
 
 def _by_name(kind: str, name: str, leaf: Leaf) -> tuple[float, str]:
@@ -188,8 +190,12 @@ def _by_place(name: str, leaf: Leaf) -> float:
     at = 0.0
     if leaf.inside_list and section != "tags":
         at -= 0.35
-    if "billing" in above and section == "receiver":
-        return at - 0.4
+    if leaf.name in _VAGUE and len(leaf.keys) > 1:
+        at -= 0.4  # price_set.amount is a price: what a place is about, the name above it says
+    if section == "lines" and above & _PLACES["receiver"]:
+        return at - 0.45
+    if section == "receiver" and ("billing" in above or (name == "receiver.name" and above & _REGIONS)):
+        return at - 0.45
     home = _PLACES.get(section)
     if home and above & home:
         return at + 0.05
@@ -225,11 +231,14 @@ _BY_TYPE: dict[str, frozenset[str]] = {
 _SHORT = frozenset({"receiver.name", "receiver.phone", "receiver.city", "receiver.province", "order_no"})
 _LONGEST = 64
 _ID = frozenset({look.INT, look.WORD, look.TEXT, look.PHONE})
+_KEY = _ID | {look.CIPHER}
 _NAME = frozenset({look.TEXT, look.WORD})
 _WANTED: dict[str, frozenset[str]] = {
     "order_no": _ID,
     "refund_no": _ID,
     "group_no": _ID,
+    "receiver.token": _KEY,
+    "buyer.id": _KEY,
     "lines.line_no": _ID,
     "receiver.phone": frozenset({look.PHONE, look.INT, look.TEXT}),
     "invoice.phone": frozenset({look.PHONE, look.INT}),

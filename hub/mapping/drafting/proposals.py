@@ -13,6 +13,7 @@ from hub.mapping.drafting.relations import (
     Found,
     agree_on_lines,
     agree_on_numbers,
+    agree_on_paid,
     agree_on_times,
     agree_on_totals,
     compete,
@@ -94,6 +95,7 @@ def propose(kind: str, records: Sequence[Mapping[str, Any]]) -> Proposals:
     agree_on_lines(found)
     compete({name: c for name, c in found.items() if name.startswith("lines.")})
     agreement = agree_on_totals(found, counts) if kind == "order" else Agreement()
+    agree_on_paid(found)
     compete({name: c for name, c in found.items() if not name.startswith("lines.") and name != "currency"})
     rows = {name: _proposal(name, target, found[name]) for name, target in targets.items()}
     rows["revision"] = _proposal(

@@ -66,6 +66,9 @@ def agree_on_lines(found: Found) -> None:
             best = (score, chosen)
     for one in best[1]:
         one.moved(0.15, "quantity x price - discount = amount")
+    for one in found.get("lines.discount", []):
+        if one not in best[1] and any(number(value) for value in one.leaf.told):
+            one.moved(-0.35, "quantity x price less this is not the amount")
     for name in ("lines.quantity", "lines.unit_price", "lines.amount", "lines.discount"):
         found.get(name, []).sort(key=lambda c: -c.confidence)
 
@@ -114,6 +117,19 @@ def agree_on_times(found: Found) -> None:
             elif both:
                 candidate.moved(0.03, f"not before {earlier}")
         found.get(later, []).sort(key=lambda c: -c.confidence)
+
+
+def agree_on_paid(found: Found) -> None:
+    """What was paid is not nothing where there is a time of payment and something to pay."""
+    times, payable = found.get("paid_at", [])[:1], found.get("totals.payable", [])[:1]
+    if not times or not payable:
+        return
+    for candidate in found.get("totals.paid", []):
+        for at, due, paid in zip(times[0].leaf.values, payable[0].leaf.values, candidate.leaf.values, strict=False):
+            if look.time_of(at) is not None and number(due) and number(paid) == 0:
+                candidate.moved(-0.4, "nothing, though there is a time of payment")
+                break
+    found.get("totals.paid", []).sort(key=lambda c: -c.confidence)
 
 
 def agree_on_numbers(found: Found, counts: Sequence[int]) -> None:

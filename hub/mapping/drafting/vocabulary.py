@@ -65,10 +65,10 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "receiver.phone": "receiver_mobile receiver_phone mobile phone phone_number tel_number telephone tel "
         "mask_post_tel post_tel mobile_phone shouji dianhua 手机 电话 联系电话",
         "receiver.country": "country_code receiver_country country_id country region_code guojia 国家",
-        "receiver.province": "receiver_state province province_name region receiver_province state sheng 省 省份",
-        "receiver.city": "receiver_city city city_name shi 市 城市",
-        "receiver.district": "receiver_district district county county_name area qu 区 区县",
-        "receiver.town": "receiver_town town town_name street_name jiedao 街道 镇",
+        "receiver.province": "receiver_state province province_name province.name region state sheng 省 省份",
+        "receiver.city": "receiver_city city city_name city.name shi 市 城市",
+        "receiver.district": "receiver_district district county county_name town.name area qu 区 区县",
+        "receiver.town": "receiver_town town town_name street_name street.name jiedao 街道 镇",
         "receiver.street": "receiver_address full_address address detail_info detail address_detail street "
         "address1 address_line1 address_1 full_street dizhi xiangxidizhi 地址 详细地址 收货地址",
         "receiver.postcode": "receiver_zip zip zipcode postcode postal_code zip_code youbian 邮编",

@@ -1,5 +1,6 @@
 """Drafting a mapping from a sample: what is found by names, values and sums, and what is left to a person."""
 
+import doctest
 import json
 import tomllib
 from copy import deepcopy
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.mapping.drafting import Draft, NotASample, draft, read_sample, records_in
+from hub.mapping import editing, remedies
+from hub.mapping.drafting import Draft, NotASample, draft, looks, read_sample, records_in, samples, vocabulary
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HARBOR: dict[str, Any] = {
@@ -219,3 +221,8 @@ def test_any_record_gives_a_mapping_that_loads_or_is_told(record: dict[str, Any]
         return
     assert tomllib.loads(made.text)["kind"] == "order"
     assert all(Decimal(0) <= Decimal(str(row["confidence"])) <= 1 for row in made.rows)
+
+
+@pytest.mark.parametrize("module", [editing, looks, remedies, samples, vocabulary], ids=lambda m: m.__name__)
+def test_the_examples_in_the_docstrings_hold(module: Any) -> None:
+    assert doctest.testmod(module).failed == 0
