@@ -64,12 +64,13 @@ def remedies(
     `failing` are the records with the problem, `working` some without. Personal values never come out.
     """
     label = re.sub(r"\[\d+\]", "[]", problem.rule.partition(": ")[2])
-    rows = [(row, scope) for row, scope in rows_at(mapping.body, label)]
+    rows = list(rows_at(mapping.body, label))
+    needed = any(row.target.required for row, _ in rows)
     found: list[Remedy] = []
     for row, listing in rows:
         if isinstance(row, Switch):
             if problem.code == "mapping.no_branch":
-                found += _defaults(row, folder, mapping.kind)
+                found += _defaults(row, folder, needed=needed)
             continue
         if row.path is None or (problem.path and problem.path.partition(" (each")[0] != row.path.text):
             continue
@@ -81,7 +82,7 @@ def remedies(
         else:
             found += [*_moved(site, failing, working), *_unset(site, failing)]
             if problem.code in ("mapping.missing", "mapping.no_branch"):
-                found += _defaults(row, folder, mapping.kind)
+                found += _defaults(row, folder, needed=needed)
     return _unique(found)
 
 
@@ -244,13 +245,13 @@ def _unset(site: _Site, failing: Sequence[Any]) -> Iterator[Remedy]:
     yield site.keyed("absent", f"{told} means: not set", why, {"absent": [*row.absent, *values]}, sure=usual)
 
 
-def _defaults(row: Value | Switch, folder: str, kind: str) -> Iterator[Remedy]:
+def _defaults(row: Value | Switch, folder: str, *, needed: bool) -> Iterator[Remedy]:
     """A value for where there is none. Which one is a person's choice."""
     target, at = row.target, keys_of(row.place.key)
     file = row.place.file.removeprefix(f"{folder}/")
     simple: dict[str, list[Any]] = {"bool": [False], "int": [0], "text": [""]}
     choices: Sequence[Any] = target.words or simple.get(target.as_, [])
-    if target.required and target.as_ == "text" and not target.words:
+    if needed and target.as_ == "text" and not target.words:
         return  # a number of an order cannot be made up
     for choice in choices:
         shown = editing.written(choice)

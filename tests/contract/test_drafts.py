@@ -22,7 +22,7 @@ from hub.mapping.translation import Compiled, Translator
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "fixtures" / "channels"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-FLOOR = {"taobao": 0.86, "jd": 0.84, "douyin": 0.85, "shopify": 0.74}
+FLOOR = {"taobao": 0.86, "jd": 0.84, "douyin": 0.85, "shopify": 0.74, "pinduoduo": 0.79}
 """Part of the fields of the shipped mapping's documents that a draft has right, words of states aside."""
 WORDS = {"state": "open", "payment": "paid", "fulfilment": "unshipped", "kind": "normal"}
 OWN = {"schema", "tenant", "shop", "channel", "shippable", "lines.shippable", "lines.refund", *WORDS}

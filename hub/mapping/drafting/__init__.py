@@ -13,6 +13,7 @@ from hub.mapping.drafting.matching import SURE, Candidate
 from hub.mapping.drafting.proposals import Proposal, Proposals, propose
 from hub.mapping.drafting.samples import NotASample, read_sample, records_in
 from hub.mapping.drafting.writing import Known, write
+from hub.mapping.editing import set_row
 from hub.mapping.expression import Expression
 from hub.mapping.reading import Reading
 from hub.mapping.rows import MappingFile, Value
@@ -83,13 +84,15 @@ def draft(
         text = write(proposals, source=source, records=len(records), known=known)
         mapping = compiled(text, name)
         documents, problems = _tried(mapping, records, now)
-        if not any([_demoted(proposals, problem) for problem in problems]):  # noqa: C419  # each problem has its say
+        # a word that is to be decided would hide what the checks across fields say
+        open_words = any(problem.code == "mapping.unknown_word" for problem in problems)
+        told = _tried(compiled(_decided(text, proposals), name), records, now)[1] if open_words else problems
+        if not any([_demoted(proposals, problem) for problem in _distinct(told)]):  # noqa: C419  # each has its say
             break
     rows = [_shown(p) for p in proposals.rows.values() if p.row is not None]
     missing = [p.field for p in proposals.rows.values() if p.row is None]
-    unique = list({(p.code, re.sub(r"\[\d+\]", "[]", p.rule), p.found): p for p in problems}.values())
     changed = next((row.path for name, row in mapping.body.rows if name == "revision" and isinstance(row, Value)), None)
-    return Draft(text, rows, missing, documents, unique, _text(mapping.key), _text(changed))
+    return Draft(text, rows, missing, documents, _distinct(problems, by_value=True), _text(mapping.key), _text(changed))
 
 
 def compiled(text: str, name: str) -> MappingFile:
@@ -113,6 +116,21 @@ def _tried(
         if made.document is not None:
             documents.append(json.loads(dump_json(made.document)))
     return documents, problems
+
+
+def _decided(text: str, proposals: Proposals) -> str:
+    """The draft as if every word were known."""
+    for proposal in proposals.rows.values():
+        if proposal.table and proposal.sure:
+            words = proposal.target.words
+            word = next((w for w in ("open", "paid", "unshipped", "none") if w in words), words[0])
+            text = set_row(text, (proposals.kind, *proposal.field.split(".")), {"value": word})
+    return text
+
+
+def _distinct(problems: Sequence[Problem], *, by_value: bool = False) -> list[Problem]:
+    """One problem of each kind, whichever records and lines have it."""
+    return list({(p.code, re.sub(r"\[\d+\]", "[]", p.rule), p.found if by_value else ""): p for p in problems}.values())
 
 
 def _demoted(proposals: Proposals, problem: Problem) -> bool:

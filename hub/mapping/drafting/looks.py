@@ -15,7 +15,7 @@ _PHONE = re.compile(r"\+?[\d*][\d*() -]{6,19}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATE = re.compile(r"\d{4}[-/.]\d\d?[-/.]\d\d?")
 _OFFSET = re.compile(r"(Z|[+-]\d\d(:?\d\d)?)$")
-_CIPHER = re.compile(r"[\w+/=#$*.~@-]{60,}", re.ASCII)
+_CIPHER = re.compile(r"[\w+/=#$*.~@-]{40,}", re.ASCII)
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 
 TIME, MONEY, INT, NUMBER, BOOL, PHONE, EMAIL, URL, CURRENCY, COUNTRY, WORD, TEXT, CIPHER, NOTHING = (

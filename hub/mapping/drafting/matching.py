@@ -28,7 +28,6 @@ _NOISE = frozenset(
         "base",
         "utc",
         "str",
-        "no",
         "yuan",
         "rmb",
         "list",

@@ -94,6 +94,11 @@ def agree_on_totals(found: Found, counts: Sequence[int]) -> Agreement:
         score = sum(c.confidence for c in named) + 0.32 * (5 - len(named))
         if score > best:
             best, result.totals = score, dict(zip(options, chosen, strict=True))
+    for payable in options["payable"]:
+        dues = [(number(value), sum_) for value, sum_ in zip(payable.leaf.values, result.goods, strict=False)]
+        if dues and all(due == 0 and sum_ for due, sum_ in dues):
+            payable.moved(-0.4, "nothing, though there are goods")
+    options["payable"].sort(key=lambda c: -c.confidence)
     for name, one in result.totals.items():
         if one is not None:
             one.moved(0.15, "the totals add up")

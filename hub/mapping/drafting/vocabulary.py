@@ -50,7 +50,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "totals.tax": "total_tax tax_amount order_tax_fee tax vat tax_total shuifei 税费",
         "totals.other": "surcharge service_fee buyer_service_fee other_fee total_fees handling_fee",
         "totals.payable": "total_price grand_total order_amount total_amount total order_price amount payment "
-        "payable sum order_total total_pay_amount order_payment yingfu 应付金额 订单金额 总金额",
+        "payable sum order_total total_pay_amount order_payment pay_amount yingfu 应付金额 订单金额 总金额",
         "totals.paid": "pay_amount paid_amount total_paid amount_paid received_payment paid payment order_payment "
         "total_pay_amount received shifu 实付金额 实收金额",
         "totals.refunded": "total_refunded refunded_amount amount_refunded refunded refund_amount 退款金额",
