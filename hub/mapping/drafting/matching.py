@@ -33,7 +33,10 @@ _NOISE = frozenset(
         "list",
     ]
 )
-_PLACES = {
+_UNITS = frozenset({"fen", "cent", "cents", "yuan", "rmb", "amt"})
+_TOP = frozenset({"order_no", "group_no", "display_no", "refund_no"})
+"""Fields that lie at the top of a record."""
+PLACES = {
     "receiver": frozenset(
         ["receiver", "consignee", "address", "addr", "recipient", "shipping", "delivery", "ship", "shouhuo"]
     ),
@@ -172,15 +175,14 @@ def _elsewhere(kind: str, name: str, own: str) -> bool:
 
 
 def _by_words(usual: set[str], own: set[str], weight: float) -> tuple[float, str]:
-    if not usual & own:
+    shared, extra = usual & own, own - usual - _UNITS
+    if not shared - _NOISE or usual - own:
         return 0.0, ""
-    extra = own - usual - _NOISE
-    lacking = usual - own - _NOISE
-    if lacking or not (usual & own) - _NOISE:
-        return 0.0, ""
+    if extra & {"first", "last"}:
+        return 0.3, f"the name has {next(iter(shared))}"
     if len(usual) == 1 and extra:
-        return (weight - 0.35 - 0.1 * (len(extra) - 1), f"the name has {next(iter(usual))}")
-    return weight - 0.1 - 0.15 * len(extra), "the name is much the same"
+        return weight - 0.35 - 0.1 * (len(extra) - 1), f"the name has {next(iter(usual))}"
+    return weight - 0.1 - 0.15 * len(extra - _NOISE), "the name is much the same"
 
 
 def _by_place(name: str, leaf: Leaf) -> float:
@@ -191,13 +193,15 @@ def _by_place(name: str, leaf: Leaf) -> float:
         at -= 0.35
     if leaf.name in _VAGUE and len(leaf.keys) > 1:
         at -= 0.4  # price_set.amount is a price: what a place is about, the name above it says
-    if section == "lines" and above & _PLACES["receiver"]:
+    if section == "lines" and above & PLACES["receiver"]:
         return at - 0.45
     if section == "receiver" and ("billing" in above or (name == "receiver.name" and above & _REGIONS)):
         return at - 0.45
-    home = _PLACES.get(section)
+    home = PLACES.get(section)
     if home and above & home:
-        return at + 0.05
+        return at if section == "totals" else at + 0.05
+    if name in _TOP and len(leaf.keys) > 1:
+        at -= 0.15
     if section in ("receiver", "buyer") and leaf.name in _HOMELESS:
         return at - (
             0.15 if section == "receiver" and leaf.name not in ("name", "id", "email", "state") and not above else 0.4
@@ -236,6 +240,8 @@ _WANTED: dict[str, frozenset[str]] = {
     "order_no": _ID,
     "refund_no": _ID,
     "group_no": _ID,
+    "buyer_note": frozenset({look.TEXT}),
+    "seller_note": frozenset({look.TEXT}),
     "receiver.token": _KEY,
     "buyer.id": _KEY,
     "lines.line_no": _ID,

@@ -7,7 +7,8 @@ from typing import Any
 
 from canonical import DOCUMENTS
 from hub.mapping.drafting import looks as look
-from hub.mapping.drafting.matching import DOUBTFUL, SURE, Candidate, candidates
+from hub.mapping.drafting.conventions import currency_of, unit_of, zone_of
+from hub.mapping.drafting.matching import DOUBTFUL, PLACES, SURE, Candidate, candidates
 from hub.mapping.drafting.relations import (
     Agreement,
     Found,
@@ -17,9 +18,8 @@ from hub.mapping.drafting.relations import (
     agree_on_times,
     agree_on_totals,
     compete,
-    number,
 )
-from hub.mapping.drafting.samples import leaves_of, lines_in
+from hub.mapping.drafting.samples import Leaf, leaves_of, lines_in
 from hub.mapping.drafting.vocabulary import meaning
 from hub.mapping.functions import Unfit, as_word
 from hub.mapping.reading import HUB_FIELDS
@@ -29,6 +29,8 @@ from hub.masking import is_sensitive
 MOST_WORDS = 25
 _LEFT_OUT = frozenset({"payments", "discounts", "holds", "presale", "invoice", "extra"})
 """Lists and parts that need a person: they are named in the draft, not drafted."""
+_IDS = frozenset({"group_no", "lines.item_id", "lines.variant_id", "lines.warehouse"})
+"""Numbers of things that need not be there; platforms write 0 then."""
 _FROM_STATE = ("payment", "fulfilment")
 _BY_TIMES = {
     "state": {"cancelled_at": "cancelled", "completed_at": "completed"},
@@ -68,6 +70,8 @@ class Proposals:
     rows: dict[str, Proposal]
     lines: str
     chinese: bool = False
+    names: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    """Where first and last names of a receiver lie."""
     unit: tuple[str, float, str] = ("major", 0.9, "")
     zone: tuple[str, float, str] = ("UTC", 0.9, "")
     currency: tuple[Any, float, str] = ("CNY", 0.0, "")
@@ -103,9 +107,10 @@ def propose(kind: str, records: Sequence[Mapping[str, Any]]) -> Proposals:
     )
     everything = [v for leaf in [*leaves, *inner] for v in leaf.told]
     result = Proposals(kind, rows, lines, chinese=any(look.is_chinese(v) for v in everything))
-    result.currency = _currency(found["currency"], of_lines, chinese=result.chinese)
-    result.unit = _unit(rows, found, str(result.currency[0]))
-    result.zone = _zone(rows, found, chinese=result.chinese)
+    result.names = _names(leaves)
+    result.currency = currency_of(found["currency"], of_lines, chinese=result.chinese)
+    result.unit = unit_of(rows, found, result.currency[0])
+    result.zone = zone_of(rows, found, chinese=result.chinese)
     _fill(result, found, agreement)
     return result
 
@@ -141,6 +146,8 @@ def _proposal(name: str, target: Field, found: list[Candidate]) -> Proposal:
             return Proposal(name, target, required=result.required)
     elif target.as_ == "time":
         row["absent"] = _unique([v for v in best.leaf.told if look.no_time(v)])
+    elif name in _IDS and any(v in (0, "0") for v in best.leaf.told):
+        row["absent"] = _unique([v for v in best.leaf.values if v in (0, "0", "")])
     elif target.as_ == "text" and any(v == "" for v in best.leaf.values):
         row["absent"] = [""]
     elif target.as_ == "list" and any(isinstance(v, str) for v in best.leaf.told):
@@ -166,6 +173,7 @@ def _worded(result: Proposal, best: Candidate, row: dict[str, Any]) -> None:
 def _fill(proposals: Proposals, found: Found, agreement: Agreement) -> None:
     """What the lines, the totals and the states say of each other."""
     rows = proposals.rows
+    _fill_times(rows, found)
     if proposals.kind == "order":
         _fill_states(rows)
         _fill_totals(proposals, agreement)
@@ -179,12 +187,23 @@ def _fill(proposals: Proposals, found: Found, agreement: Agreement) -> None:
             rows["revision"].row, rows["revision"].confidence = placed.row, 0.4
             rows["revision"].why = "no field says when it changed: the time of its beginning. TO DECIDE"
     if "receiver.masked" in rows:
-        _fill_receiver(rows, found, chinese=proposals.chinese)
+        _fill_receiver(proposals, found)
     for proposal in rows.values():
         if proposal.required and proposal.row is None:
             proposal.row, proposal.why = _constant(proposal), "TO DECIDE: nothing in the sample looks like it"
         elif proposal.required and proposal.confidence < SURE and "TO DECIDE" not in proposal.why:
             proposal.why += ". TO DECIDE"
+
+
+def _fill_times(rows: dict[str, Proposal], found: Found) -> None:
+    """What one time has in place of "not yet", the others will have too."""
+    times = [p for p in rows.values() if p.target.as_ == "time" and p.row is not None and found[p.field]]
+    zeros = _unique([v for p in times for v in found[p.field][0].leaf.told if look.no_time(v)])
+    for time in times:
+        epoch = any(look.is_epoch(v) for v in found[time.field][0].leaf.told)
+        fitting = [zero for zero in zeros if look.is_epoch(zero) == epoch]
+        if fitting and time.field != "revision":
+            time.row = {"path": _path(time), "absent": fitting}
 
 
 def _fill_states(rows: dict[str, Proposal]) -> None:
@@ -282,8 +301,11 @@ def _fill_amount(rows: dict[str, Proposal]) -> None:
     )
 
 
-def _fill_receiver(rows: dict[str, Proposal], found: Found, *, chinese: bool) -> None:
+def _fill_receiver(proposals: Proposals, found: Found) -> None:
+    rows, chinese = proposals.rows, proposals.chinese
     country, masked = rows["receiver.country"], rows["receiver.masked"]
+    if not rows["receiver.name"].sure:
+        _fill_name(rows["receiver.name"], proposals.names)
     told = [rows[f"receiver.{name}"] for name in ("name", "phone", "street")]
     parts = [p for p in told if p.sure]
     if chinese and parts and not country.sure:
@@ -292,9 +314,24 @@ def _fill_receiver(rows: dict[str, Proposal], found: Found, *, chinese: bool) ->
             0.7,
             "the sample has Chinese text and no country",
         )
-    if any("*" in str(v) for p in parts for v in found[p.field][0].leaf.told):
+    if any("*" in str(v) for p in parts for c in found[p.field][:1] for v in c.leaf.told):
         masked.row = {"path": f"contains(to_string([{', '.join(map(_path, parts))}]), '*')"}
         masked.confidence, masked.why = 0.8, "the sample has stars in place of parts of it"
+
+
+def _fill_name(name: Proposal, places: Sequence[tuple[str, str]]) -> None:
+    """First and last name, where they lie beside each other at the receiver's."""
+    for first, last in places[:1]:
+        name.row = {"path": f"join(' ', [{first}, {last}][?@])"}
+        name.confidence, name.why = 0.8, "first and last name"
+
+
+def _names(leaves: Sequence[Leaf]) -> list[tuple[str, str]]:
+    first = {leaf.keys[:-1]: leaf.text for leaf in leaves if leaf.name in ("first_name", "firstname")}
+    last = {leaf.keys[:-1]: leaf for leaf in leaves if leaf.name in ("last_name", "lastname")}
+    places = [(keys, leaf) for keys, leaf in last.items() if keys in first and keys]
+    fitting = [(keys, leaf) for keys, leaf in places if leaf.above & PLACES["receiver"] and "billing" not in leaf.above]
+    return [(first[keys], leaf.text) for keys, leaf in sorted(fitting, key=lambda pair: len(pair[0]))]
 
 
 def _path(proposal: Proposal) -> str:
@@ -309,43 +346,6 @@ def _constant(proposal: Proposal) -> Any:
     if target.as_ == "int":
         return {"value": 1}
     return {"value": "1970-01-01T00:00:00Z"} if target.as_ == "time" else {"value": "TO-DECIDE"}
-
-
-def _currency(found: list[Candidate], of_lines: list[Candidate], *, chinese: bool) -> tuple[Any, float, str]:
-    for one in found[:1]:
-        if one.confidence >= SURE and one.leaf.told:
-            return {"path": one.text}, one.confidence, "; ".join(one.why)
-    for one in of_lines[:1]:
-        if one.confidence >= SURE and one.leaf.told:
-            return str(one.leaf.told[0]), SURE, f"{one.text} of the lines says so"
-    if chinese:
-        return "CNY", 0.7, "the sample has Chinese text and no currency"
-    return "CNY", 0.0, "TO DECIDE: nothing in the sample says which"
-
-
-def _unit(rows: Mapping[str, Proposal], found: Found, currency: str) -> tuple[str, float, str]:
-    """Fen or yuan: by the fields' names, else by whole numbers that are large."""
-    chosen = [found[n][0] for n, p in rows.items() if p.target.as_ == "money" and p.row is not None and found[n]]
-    if any({"fen", "cent", "cents"} & set(c.leaf.name.split("_")) for c in chosen):
-        return "fen", 0.9, "the names say so"
-    values = [v for c in chosen for v in c.leaf.told]
-    numbers = [n for v in values if (n := number(v))]
-    whole = all(isinstance(v, int) or (isinstance(v, str) and v.lstrip("-").isdecimal()) for v in values)
-    if not numbers or not whole or currency in ("JPY", "KRW", "VND", "IDR", "CLP"):
-        return "major", 0.9, ""
-    large = sum(abs(n) >= 100 for n in numbers) / len(numbers)
-    if large >= 0.8:
-        return "fen", 0.7, "all amounts are whole numbers, and large. TO DECIDE"
-    return "major", 0.5, "all amounts are whole numbers. TO DECIDE: yuan or fen?"
-
-
-def _zone(rows: Mapping[str, Proposal], found: Found, *, chinese: bool) -> tuple[str, float, str]:
-    times = [v for n, p in rows.items() if p.target.as_ == "time" and found.get(n) for v in found[n][0].leaf.told]
-    if all(look.no_time(v) or look.has_offset(v) for v in times):
-        return "UTC", 0.9, "its times say where they are meant"
-    if chinese:
-        return "Asia/Shanghai", 0.8, "the sample has Chinese text; its times have no offset"
-    return "UTC", 0.4, "TO DECIDE: its times have no offset"
 
 
 def _word(value: Any) -> str | None:

@@ -257,7 +257,7 @@ def _at(record: Any, keys: Keys) -> list[dict[str, Any]]:
 def _likeness(item: Mapping[str, Any], kind: str) -> float:
     """How much an object looks like a record: fields with the usual names, and lines."""
     own = {plain_name(str(key)) for key, value in item.items() if not isinstance(value, (dict, list))}
-    fields = {name: names for name, names in FIELDS[kind].items() if not name.startswith("lines.")}
+    fields = {n: names for n, names in FIELDS[kind].items() if not n.startswith(("lines.", "receiver.", "buyer."))}
     score = float(sum(any(n in own for n in names.split()) for names in fields.values()))
     if kind == "order" and (lines := lines_in([item], kind))[0]:
         score += 3 - lines[0].count(".")
@@ -274,20 +274,20 @@ def _line_likeness(item: Mapping[str, Any], kind: str) -> float:
 
 def _error_of(data: Mapping[str, Any]) -> str:
     """What an error answer says, "" for anything else: it names an error and holds no object that could be a record."""
-    named = [key for key in data if plain_name(str(key)) in _ERROR_KEYS]
-    holds = [v for k, v in data.items() if k not in named and isinstance(v, (dict, list)) and len(v) > 1]
+    named = [key for key, value in data.items() if plain_name(str(key)) in _ERROR_KEYS and not _is_well(value)]
+    holds = [v for k, v in data.items() if k not in named and isinstance(v, (dict, list)) and len(v) > 0]
     only = next(iter(data.values())) if len(data) == 1 else None
     if isinstance(only, dict) and not named:
         return _error_of(only)
     bad = any("err" in plain_name(str(key)) for key in named)
-    if (
-        not named
-        or holds
-        or (not bad and len(data) > 5)
-        or any(isinstance(data.get(k), dict) for k in ("data", "order"))
-    ):
+    if not named or holds or (not bad and len(data) > 5):
         return ""
     return "; ".join(f"{key} {str(data[key])[:80]}" for key in named)
+
+
+def _is_well(value: Any) -> bool:
+    """Whether what stands in the place of an error says that there is none."""
+    return value in (None, "", 0, False) or str(value).lower() in ("ok", "0", "success")
 
 
 def _article(kind: str) -> str:

@@ -13,7 +13,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "订单编号 id order_number number entity_id",
         "display_no": "display_no display_number order_number order_name name increment_id",
         "group_no": "group_no parent_order_id direct_parent_order_id parent_id original_order_id 父订单号",
-        "revision": "modified updated_at update_time updated_time order_update_time last_modified modify_time "
+        "revision": "modified updated_at update_time updated_time order_update_time last_modified "
+        "modify_time last_updated_time "
         "changed_at changed last_update_date date_modified_gmt date_modified gengxinshijian 更新时间 修改时间",
         "state": "order_status status order_state state trade_status dingdanzhuangtai 订单状态 状态",
         "payment": "financial_status payment_status pay_status pay_state paid_status payment_state 支付状态 付款状态",
@@ -74,7 +75,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "receiver.postcode": "receiver_zip zip zipcode postcode postal_code zip_code youbian 邮编",
         "receiver.token": "oaid open_address_id address_token hash_code",
         "lines.line_no": "oid line_no line_id order_item_id item_order_id line_item_id sub_order_id row id "
-        "order_id item_id 子订单号",
+        "item_id order_id 子订单号",
         "lines.sku": "outer_sku_id outer_id seller_sku sku code sku_code merchant_sku model_sku erpcode "
         "out_sku_id outer_iid product_code goods_code huohao 商家编码 货号",
         "lines.item_id": "num_iid product_id goods_id item_id ware_id spu_id listing_id",

@@ -226,3 +226,29 @@ def test_any_record_gives_a_mapping_that_loads_or_is_told(record: dict[str, Any]
 @pytest.mark.parametrize("module", [editing, looks, remedies, samples, vocabulary], ids=lambda m: m.__name__)
 def test_the_examples_in_the_docstrings_hold(module: Any) -> None:
     assert doctest.testmod(module).failed == 0
+
+
+def test_first_and_last_name_are_joined_and_the_billing_address_is_nobodys() -> None:
+    record = deepcopy(HARBOR)
+    del record["consignee"]
+    record["billing"] = {"first_name": "Ana", "last_name": "Sol", "city": "Faro"}
+    record["shipping"] = {"first_name": "Rosa", "last_name": "Lind", "city": "Berlin", "address_1": "Example Street 7"}
+    receiver = drafted(record).documents[0]["receiver"]
+    assert (receiver["name"], receiver["city"]) == ("Rosa Lind", "Berlin")
+
+
+def test_what_one_time_has_for_not_yet_holds_for_the_others() -> None:
+    found = rows(drafted(GANG))
+    assert found["paid_at"] == {"path": "zhifushijian", "absent": [0]}
+    assert found["payment"]["when"][0]["if"] == "zhifushijian && to_string(zhifushijian) != '0'"
+
+
+def test_an_answer_whose_error_says_that_there_is_none_is_data() -> None:
+    assert records_in({"error": "", "message": "", "response": {"list": [HARBOR]}}, "order")[0] == "response.list"
+
+
+def test_whole_amounts_of_a_currency_without_digits_are_no_fen() -> None:
+    record = (
+        {**HARBOR, "currency": "JPY"} | dict.fromkeys(("goods", "sum"), 1200) | {"voucher": 0, "freight": 0, "rows": []}
+    )
+    assert "unit" not in tomllib.loads(drafted(record).text)
