@@ -123,13 +123,17 @@ class Auth(Section):
         return {self.hmac.header: self.hmac.prefix + make(self.hmac.secret.get_secret_value(), body)}
 
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _seconds(value: object) -> object:
     """ "5m" as seconds; numbers stay."""
-    match = re.fullmatch(r"(\d+)\s*([smh])", str(value).strip())
+    match = re.fullmatch(r"(\d+)\s*([smhd])", str(value).strip())
     return int(match[1]) * _UNITS[match[2]] if match else value
+
+
+Span = Annotated[float, BeforeValidator(_seconds)]
+"""Seconds, or a number with its unit: 30m, 24h, 7d."""
 
 
 def check_key(secret: str) -> None:
@@ -151,9 +155,7 @@ class Signature(Section):
     header: HeaderName = Field("X-Signature", description="hmac and token: the header that carries it")
     prefix: str = Field("", description='text before the value in that header, such as "sha256=" or "Bearer "')
     timestamp_header: HeaderName | Literal[""] = Field("", description="hmac: header with the time, epoch s or ms")
-    tolerance: Annotated[float, BeforeValidator(_seconds)] = Field(
-        300, gt=0, description="how far the time may lie from now, such as 5m"
-    )
+    tolerance: Span = Field(300, gt=0, description="how far the time may lie from now, such as 5m")
     signed: str = Field(
         "", description="hmac: what is signed; empty: {body}, or {timestamp}.{body} where there is a timestamp_header"
     )

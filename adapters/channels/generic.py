@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeGuard
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from adapters.answers import SEARCH_ERRORS, Answers, Search
+from adapters.asking import Token
 from adapters.credentials import Section, Signature, secrets_in
 from adapters.listing import Listing, Source
 from adapters.port import Capability, Credentials, Envelope, Hint, Page, Receipt, Reply, Talk, Window
 from canonical import parse_json
-from canonical.errors import HubError, NotUnderstood, Refused, SignatureRejected
+from canonical.errors import HubError, NotAuthorised, NotUnderstood, Refused, SignatureRejected
 
 KINDS = ("order", "refund", "shipment", "stock", "invoice")
 
@@ -43,6 +44,9 @@ class GenericSettings(Section):
     revision: str = Field("updated_at", description="the site's mark of when a record last changed")
     message_id: str = Field("", description="id that a redelivery repeats; standard-webhooks has one of its own")
     ack: Ack = Field(default_factory=Ack, description="{status, body, media_type} of the answer to a push")
+    access_token: SecretStr = Field(SecretStr(""), description="{access_token} of requests; `token` renews it")
+    refresh_token: SecretStr = Field(SecretStr(""), description="{refresh_token} of `token`")
+    token: Token | None = Field(None, description="how access_token is renewed: [shops.NAME.token]")
     source: dict[Literal["order", "refund"], Source] = Field(
         default_factory=dict, description="lists to pull, one table a kind: [shops.NAME.source.order]"
     )
@@ -62,11 +66,12 @@ class Generic:
     def __init__(self, settings: GenericSettings, search: Search) -> None:
         self._settings = settings
         self._search = search
-        answers = Answers(search, secrets_in(settings))
+        self._answers = answers = Answers(search, secrets_in(settings))
+        self._tokens = {name: getattr(settings, name).get_secret_value() for name in ("access_token", "refresh_token")}
         own = (settings.records,) if isinstance(settings.records, str) else settings.records
         self._places = list(dict.fromkeys([*own, *(s.records for s in settings.source.values() if s.records)]))
         self._listings: dict[str, Listing] = {
-            k: Listing(s, answers, self._reader(s)) for k, s in settings.source.items()
+            k: Listing(s, answers, self._reader(s), self._tokens) for k, s in settings.source.items()
         }
         self.capabilities = _capabilities(settings)
 
@@ -76,6 +81,9 @@ class Generic:
         names = ("kind", "key", "subject", "revision", "message_id")
         found = {n: getattr(self._settings, n) for n in names if getattr(self._settings, n)}
         found |= {f"records[{i}]": text for i, text in enumerate(self._places)}
+        if self._settings.token:
+            rules = ("ok_if", "access_token", "refresh_token", "expires_in")
+            found |= {f"token.{n}": getattr(self._settings.token, n) for n in rules if getattr(self._settings.token, n)}
         for kind, source in self._settings.source.items():
             found |= {f"source.{kind}.{n}": text for n, text in source.expressions.items()}
         return found
@@ -114,7 +122,10 @@ class Generic:
 
     def pull(self, kind: str, window: Window, cursor: str | None, now: datetime) -> Talk[Page]:
         """One page of the kind's source."""
-        records, following = yield from self._listing(kind).page(window, cursor, now)
+        listing = self._listing(kind)
+        records, following = yield from listing.page(window, cursor, now)
+        if listing.source.ids:
+            return Page([], following, [Hint(kind, number) for number in records])
         return Page(self._envelopes(None, records, kind), following)
 
     def fetch(self, kind: str, key: str, now: datetime) -> Talk[Envelope]:
@@ -126,9 +137,20 @@ class Generic:
         raise NotUnderstood("the answer holds another record than the one that was asked for", evidence={"key": key})
 
     def refresh(self, now: datetime) -> Talk[Credentials | None]:
-        """Own sites have fixed credentials."""
-        yield from ()
-        return None
+        """By `token`; None without it."""
+        how, answers = self._settings.token, self._answers
+        if how is None:
+            return None
+        view = answers.view((yield how.request(how.url, {}, self._tokens, now)))
+        if not (answers.holds("ok_if", how.ok_if, view) if how.ok_if else 200 <= view["status"] < 300):
+            raise answers.failure(view, now, otherwise=NotAuthorised)
+        names = {"access_token": how.access_token, "refresh_token": how.refresh_token}
+        found = {name: answers.value(f"token.{name}", path, view, "body") for name, path in names.items() if path}
+        tokens = {name: value for name, value in found.items() if isinstance(value, str) and value}
+        if "access_token" not in tokens:
+            raise NotAuthorised("the answer holds no new token", hint="Mend access_token in [shops.NAME.token].")
+        ends = answers.value("token.expires_in", how.expires_in, view, "body") if how.expires_in else None
+        return Credentials(tokens, how.ends(ends, now))
 
     def tell(self, change: Mapping[str, Any], now: datetime) -> Talk[Receipt]:
         """Refused: configure an `http` destination for the site instead."""
@@ -219,6 +241,7 @@ def _records(found: Any) -> TypeGuard[list[dict[str, Any]]]:
 
 def _capabilities(settings: GenericSettings) -> frozenset[Capability]:
     able = {
+        Capability.TOKEN_REFRESH: settings.token is not None,
         Capability.WEBHOOK: settings.signature is not None,
         Capability.PULL_ORDERS: "order" in settings.source,
         Capability.PULL_REFUNDS: "refund" in settings.source,

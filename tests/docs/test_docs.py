@@ -53,7 +53,7 @@ def reader(tmp_path: Path) -> Iterator[Callable[..., Reader]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["add-a-channel", "add-a-destination", "write-a-mapping", "handle-dead-letters", "watch-the-platforms"])
+@pytest.mark.parametrize("page", ["add-a-channel", "add-a-destination", "write-a-mapping", "handle-dead-letters", "watch-the-platforms", "use-a-platform-by-settings"])
 def test_a_how_to_works_as_written(page: str, reader: Callable[..., Reader]) -> None:
     one = reader()
     one.follow(HOW_TO / f"{page}.md")
