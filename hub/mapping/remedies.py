@@ -17,7 +17,7 @@ from hub.mapping.editing import Keys
 from hub.mapping.expression import EVALUATION_ERRORS, Expression
 from hub.mapping.functions import Unfit, as_word
 from hub.mapping.rows import Listing, MappingFile, Object, Row, Switch, Value
-from hub.masking import is_sensitive
+from hub.masking import is_sensitive, mask_text
 
 UNSET = frozenset({"", "-", "--", "0", "null", "none", "nil", "n/a", "na", "无", *look.NO_TIMES})
 """Values that platforms write where there is nothing."""
@@ -155,6 +155,7 @@ def _words(site: _Site, failing: Sequence[Any], known: Known) -> Iterator[Remedy
     if row.target.personal:
         return
     words = {w for _, value in site.values(failing) if (w := _word(value)) is not None and w not in table}
+    words = {word for word in words if mask_text(word) == word}
     shared = f"tables/{row.table_name}.toml" == row.table_file.removeprefix(f"{site.folder}/")
     at: Keys = () if shared else ("tables", row.table_name)
     file = row.table_file.removeprefix(f"{site.folder}/")
@@ -236,7 +237,7 @@ def _unset(site: _Site, failing: Sequence[Any]) -> Iterator[Remedy]:
         return
     bad = [v for _, v in site.values(failing) if v is not None and not _fits(row, v)]
     single = [v for v in bad if isinstance(v, (str, int, float)) and not isinstance(v, bool)]
-    values = list({(type(v), v): v for v in single}.values())
+    values = list({(type(v), v): v for v in single if mask_text(str(v)) == str(v)}.values())
     if not values or len(single) < len(bad) or len(values) > _MOST_VALUES:
         return
     usual = all(str(v).strip().lower() in UNSET for v in values)

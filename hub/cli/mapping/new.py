@@ -69,7 +69,7 @@ def new(
             catalog.load_what_can_be()
         known = words_of(c.mapping(n) for c in catalogs for n in c.names() if n != f"channels/{full}")
         made = draft(kind, records, name=full, source=sample.name, known=known, now=clock.now())
-        if rivals := _rivals(catalogs[0], full, kind):
+        if folder.is_dir() and (rivals := _rivals(catalogs[0], full, kind)):
             made.share(rivals)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

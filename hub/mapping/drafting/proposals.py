@@ -24,7 +24,7 @@ from hub.mapping.drafting.vocabulary import meaning
 from hub.mapping.functions import Unfit, as_word
 from hub.mapping.reading import HUB_FIELDS
 from hub.mapping.shape import Field, fields_in, fields_of
-from hub.masking import is_sensitive
+from hub.masking import is_sensitive, mask_text
 
 MOST_WORDS = 25
 _LEFT_OUT = frozenset({"payments", "discounts", "holds", "presale", "invoice", "extra"})
@@ -161,7 +161,7 @@ def _worded(result: Proposal, best: Candidate, row: dict[str, Any]) -> None:
     """A field of few words goes through a table."""
     values = [v for v in best.leaf.values if v is not None and v != ""]
     words = {w for v in values if (w := _word(v)) is not None}
-    if len(words) > MOST_WORDS or is_sensitive(best.leaf.name):
+    if len(words) > MOST_WORDS or is_sensitive(best.leaf.name) or any(mask_text(word) != word for word in words):
         return
     result.words = sorted(words)
     result.table = result.field.replace("lines.", "line_").replace(".", "_")

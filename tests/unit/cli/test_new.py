@@ -128,3 +128,10 @@ def test_secrets_need_not_be_set_for_a_draft(site: Terminal) -> None:
             '[shops.a]\nchannel = "generic"\nsignature = { scheme = "token", header = "x", secret = "env:NOT_SET" }\n'
         )
     assert site("mapping", "new", "harbor", "--sample", "order.json").code == 0
+
+
+def test_a_folder_that_is_not_there_yet_is_made(bare: Terminal) -> None:
+    Path("order.json").write_text(json.dumps(ORDER))
+    done = bare("mapping", "new", "shopify", "--sample", "order.json", "--mappings", "own")
+    assert done.code in (0, 1)
+    assert "accepts" not in Path("own/channels/shopify/order.toml").read_text()

@@ -103,3 +103,5 @@ def test_a_value_that_says_something_is_absent_only_by_choice(folder: Make) -> N
 def test_personal_values_are_never_offered(folder: Make) -> None:
     shop = shop_of(folder, "receiver.phone = 'tel'\n")
     assert "13912345678" not in repr(shop.offers({"tel": ["13912345678"]}))
+    shop = shop_of(folder, "paid_at = 'at'\n")
+    assert "13912345678" not in repr(shop.offers({"status": "13912345678"}) + shop.offers({"at": "+86 13912345678"}))
