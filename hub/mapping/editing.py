@@ -104,12 +104,16 @@ def written(value: Any) -> str:
 
     >>> written({"path": "a || 'b'", "absent": ["", 0]})
     '{ path = "a || \\'b\\'", absent = ["", 0] }'
+    >>> print(written('"订单号"'))
+    '"订单号"'
     """
     if isinstance(value, Mapping):
         inner = ", ".join(f"{_key(str(key))} = {written(one)}" for key, one in value.items())
         return "{ " + inner + " }" if inner else "{}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(written(one) for one in value) + "]"
+    if isinstance(value, str) and '"' in value and "'" not in value and value.isprintable():
+        return f"'{value}'"  # a name in quotes, as JMESPath wants those that are no plain words
     return str(tomlkit.item(value).as_string())
 
 

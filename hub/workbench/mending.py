@@ -99,7 +99,8 @@ class Plan:
     @property
     def diff(self) -> str:
         """The change as a unified diff."""
-        return "".join(difference(self.before[f], self.after[f], f"mappings/{f}") for f in self.after)
+        folder = self.catalog.folder.name
+        return "".join(difference(self.before[f], self.after[f], f"{folder}/{f}") for f in self.after)
 
 
 @dataclass(frozen=True, slots=True)

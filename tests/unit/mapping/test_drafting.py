@@ -252,3 +252,15 @@ def test_whole_amounts_of_a_currency_without_digits_are_no_fen() -> None:
         {**HARBOR, "currency": "JPY"} | dict.fromkeys(("goods", "sum"), 1200) | {"voucher": 0, "freight": 0, "rows": []}
     )
     assert "unit" not in tomllib.loads(drafted(record).text)
+
+
+def test_chinese_names_are_written_as_they_are() -> None:
+    record = {"订单编号": "A1", "订单状态": "待发货", "下单时间": "2026-03-01 09:00:00", "订单金额": "20.00",
+              "商品列表": [{"货号": "M1", "商品名称": "杯", "数量": 2, "单价": "10.00", "小计": "20.00"}]}  # fmt: skip
+    made = drafted(record)
+    assert """order_no = '"订单编号"'""" in made.text
+    assert made.problems == []
+    assert (made.documents[0]["placed_at"], made.documents[0]["lines"][0]["amount"]) == (
+        "2026-03-01T01:00:00Z",
+        "20.00",
+    )
