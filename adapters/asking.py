@@ -11,6 +11,7 @@ import httpx
 from pydantic import Field, SecretStr, model_validator
 
 from adapters.credentials import Auth, HeaderName, HeaderValue, Section, url_with
+from canonical.errors import NotAuthorised
 
 Params = Mapping[str, str | int | bool]
 
@@ -60,7 +61,10 @@ class Asking(Section):
     sign: Sign | None = Field(None, description="{text, secret, param, digest, upper, time_param}: a signed request")
 
     def request(self, url: str, params: Params, tokens: Mapping[str, str], now: datetime) -> httpx.Request:
-        """The whole request. `tokens` fill {access_token} and {refresh_token} in secrets and query."""
+        """The whole request. `tokens` fill {access_token} and {refresh_token} in secrets and query.
+
+        Raises NotAuthorised where one is asked for and empty: the hub then renews the shop's token.
+        """
         sent = {**self.params, **params, **_filled(self.secrets, tokens)}
         if self.sign:
             sent = self.sign.signed(sent, now)
@@ -119,6 +123,10 @@ def _filled(given: Mapping[str, SecretStr], tokens: Mapping[str, str]) -> dict[s
     for name, secret in given.items():
         text = secret.get_secret_value()
         for token, value in tokens.items():
+            if "{" + token + "}" in text and not value:
+                raise NotAuthorised(
+                    f"there is no {token} yet", hint=f"Give {token} to the shop, or a `token` to make it."
+                )
             text = text.replace("{" + token + "}", value)
         found[name] = text
     return found

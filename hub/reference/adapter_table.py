@@ -1,7 +1,7 @@
 """What tells the adapters there are, between two markers: the tables in the READMEs, the links in docs/index.md."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import adapters
@@ -46,9 +46,12 @@ def fill(text: str, language: str) -> str:
     return _between(text, BEGIN, END, f"\n\n{_channels(words)}\n\n{_destinations(words)}\n\n")
 
 
-def fill_index(text: str) -> str:
-    """docs/index.md with its links to the channels' pages up to date. Raises ValueError as `fill` does."""
-    links = ", ".join(f"[{code(c)}](reference/channels/{c}.md)" for c in adapters.codes("channels"))
+def fill_index(text: str, by_settings: Sequence[str]) -> str:
+    """docs/index.md with its links to the channels' pages up to date; `by_settings` are platforms without an adapter.
+
+    Raises ValueError as `fill` does.
+    """
+    links = ", ".join(f"[{code(c)}](reference/channels/{c}.md)" for c in [*adapters.codes("channels"), *by_settings])
     return _between(text, LINKS_BEGIN, LINKS_END, links)
 
 

@@ -32,6 +32,22 @@ def shipped(root: Path) -> Catalog:
     return catalog
 
 
+def by_settings(catalog: Catalog) -> list[str]:
+    """Platforms that have mappings but no adapter: the channel `generic` speaks to them."""
+    folders = {name.split("/")[1] for name in catalog.names() if name.startswith("channels/")}
+    return sorted(folders - set(adapters.codes("channels")))
+
+
+def page_by_settings(name: str, catalog: Catalog) -> str:
+    """The page of a platform without an adapter."""
+    setting = code(f'mapping = "{name}"')
+    how = (
+        f"No adapter: the channel [{code('generic')}](generic.md) speaks to this platform by settings, with {setting}. "
+        "[use-a-platform-by-settings](../../how-to/use-a-platform-by-settings.md) shows them."
+    )
+    return whole(code(name), how, *_mappings(name, catalog))
+
+
 def page(name: str, catalog: Catalog) -> str:
     """The page's text."""
     adapter = adapters.load("channels", name)

@@ -53,7 +53,8 @@ the rows that it names, one without `if` is the else."""
 _WHERE_READ = """\
 Expressions are read on the record; inside of a list, on the item. `from` says otherwise: `root` is the whole
 record, `parent` the item one loop up, `document` the canonical document as made so far (such rows run last, in the
-order of the file)."""
+order of the file). A branch's `if` is not moved by the branch's own `from`: all conditions of a `when` are read where
+the row with the `when` is."""
 
 _ORDER = """\
 `value = path * times / divide + plus - minus`; null operands of `plus` and `minus` count as 0, a null `path` gives

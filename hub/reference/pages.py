@@ -25,10 +25,12 @@ def pages(root: Path, command: Any) -> dict[str, str]:
     catalog = channels.shipped(root)
     for code in adapters.codes("channels"):
         made[f"docs/reference/channels/{code}.md"] = channels.page(code, catalog)
+    for code in channels.by_settings(catalog):
+        made[f"docs/reference/channels/{code}.md"] = channels.page_by_settings(code, catalog)
     for name, language in READMES.items():
         made[name] = adapter_table.fill((root / name).read_text(encoding="utf-8"), language)
     index = "docs/index.md"
-    made[index] = adapter_table.fill_index((root / index).read_text(encoding="utf-8"))
+    made[index] = adapter_table.fill_index((root / index).read_text(encoding="utf-8"), channels.by_settings(catalog))
     return made
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from adapters.asking import Asking, Sign, Token, nested
 from adapters.channels.generic import ADAPTER, Generic, GenericSettings
 from adapters.port import Capability, Page, Window
-from canonical.errors import NotUnderstood
+from canonical.errors import NotAuthorised, NotUnderstood
 from hub.mapping import expression
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
@@ -75,6 +75,13 @@ def test_a_token_goes_into_the_address_of_a_post_and_into_its_body() -> None:
     assert dict(request.url.params) == {"v": "1", "access_token": "tok"}
     assert json.loads(request.content) == {"range": {"from": 1, "to": 2}, "t": "Bearer tok"}
     assert "Bearer" not in repr(asking)
+
+
+def test_a_token_that_is_not_there_is_asked_for_before_the_platform_is() -> None:
+    asking = Asking.model_validate({"query": {"access_token": "{access_token}"}})
+
+    with pytest.raises(NotAuthorised, match="no access_token yet"):
+        asking.request(URL, {}, {"access_token": ""}, NOW)
 
 
 def test_names_that_meet_on_one_place() -> None:
