@@ -12,7 +12,7 @@ from typing import Any
 from hub.mapping.expression import EVALUATION_ERRORS, Expression, is_true
 from hub.mapping.functions import Unfit
 from hub.mapping.rows import Listing, Object, Part, Row, Switch, Value
-from hub.mapping.run import Build, Frame, Run, scope_of
+from hub.mapping.run import Build, Frame, Run, Watch, scope_of
 from hub.mapping.source import Place
 from hub.mapping.telling import blame, missing
 from hub.mapping.values import compile_value, items_of
@@ -29,15 +29,17 @@ class Pending(dict[str, Any]):
     """An object with rows that wait for the document: whether it is null is known only after them."""
 
 
-def compile_row(row: Row, *, outward: bool) -> Build:
+def compile_row(row: Row, *, outward: bool, watch: Watch | None = None) -> Build:
     """The closure of any row."""
     if isinstance(row, Value):
-        return compile_value(row, outward=outward)
-    if isinstance(row, Switch):
-        return _switch(row, outward)
-    if isinstance(row, Object):
-        return _object(row, outward, item=False)
-    return _listing(row, outward)
+        build = compile_value(row, outward=outward)
+    elif isinstance(row, Switch):
+        build = _switch(row, outward, watch)
+    elif isinstance(row, Object):
+        build = _object(row, outward, watch, item=False)
+    else:
+        build = _listing(row, outward, watch)
+    return watch(row, build) if watch else build
 
 
 def waits(row: Row) -> bool:
@@ -63,9 +65,11 @@ def settle(value: Any) -> Any:
     return value
 
 
-def _switch(row: Switch, outward: bool) -> Build:
+def _switch(row: Switch, outward: bool, watch: Watch | None) -> Build:
     pick = scope_of(row.source)
-    branches = [(c.search if c else None, compile_row(inner, outward=outward)) for c, inner in row.branches]
+    branches = [
+        (c.search if c else None, compile_row(inner, outward=outward, watch=watch)) for c, inner in row.branches
+    ]
     default, required = row.default, row.required
 
     def choose(frame: Frame) -> Any:
@@ -85,10 +89,10 @@ def _switch(row: Switch, outward: bool) -> Build:
     return choose
 
 
-def _object(row: Object, outward: bool, *, item: bool) -> Build:
+def _object(row: Object, outward: bool, watch: Watch | None, *, item: bool) -> Build:
     """`item`: an element of a list, which stays even where every row is null (a line never vanishes in silence)."""
-    base = _fields(row.rows, outward)
-    variants = [(c.search if c else None, _fields(rows, outward)) for c, rows in row.variants]
+    base = _fields(row.rows, outward, watch)
+    variants = [(c.search if c else None, _fields(rows, outward, watch)) for c, rows in row.variants]
     condition, pick, elsewhere = row.condition, scope_of(row.source), row.source != "item"
 
     def build(frame: Frame) -> Any:
@@ -148,14 +152,16 @@ def _finish(run: Run) -> None:
             finish()
 
 
-def _fields(rows: list[tuple[str, Row]], outward: bool) -> Fields:
-    return [(name, compile_row(row, outward=outward), row.place if waits(row) else None) for name, row in rows]
+def _fields(rows: list[tuple[str, Row]], outward: bool, watch: Watch | None) -> Fields:
+    return [
+        (name, compile_row(row, outward=outward, watch=watch), row.place if waits(row) else None) for name, row in rows
+    ]
 
 
-def compile_document(body: Object, *, outward: bool) -> Callable[[Run], dict[str, Any]]:
+def compile_document(body: Object, *, outward: bool, watch: Watch | None = None) -> Callable[[Run], dict[str, Any]]:
     """The closure that builds a whole document from a Run."""
-    base = _fields(body.rows, outward)
-    variants = [(c.search if c else None, _fields(rows, outward)) for c, rows in body.variants]
+    base = _fields(body.rows, outward, watch)
+    variants = [(c.search if c else None, _fields(rows, outward, watch)) for c, rows in body.variants]
 
     def build(run: Run) -> dict[str, Any]:
         frame = Frame(run, run.root)
@@ -177,8 +183,8 @@ def compile_document(body: Object, *, outward: bool) -> Callable[[Run], dict[str
     return build
 
 
-def _listing(row: Listing, outward: bool) -> Build:
-    parts = [_part(row, part, outward) for part in row.parts]
+def _listing(row: Listing, outward: bool, watch: Watch | None) -> Build:
+    parts = [_part(row, part, outward, watch) for part in row.parts]
     if len(parts) == 1:
         return parts[0]
 
@@ -191,8 +197,9 @@ def _listing(row: Listing, outward: bool) -> Build:
     return join
 
 
-def _part(row: Listing, part: Part, outward: bool) -> Callable[..., list[Any] | None]:
-    build = _object(part.object, outward, item=True)
+def _part(row: Listing, part: Part, outward: bool, watch: Watch | None) -> Callable[..., list[Any] | None]:
+    build = _object(part.object, outward, watch, item=True)
+    build = watch(part.object, build) if watch else build
     pick = scope_of(part.source)
     condition, each, where = (_search(e) for e in (part.condition, part.each, part.where))
 

@@ -266,6 +266,7 @@ class Grammar:
             return
         words, row.table_file = found
         row.table, row.table_name = {k: plain(v) for k, v in words.items()}, name
+        row.table_places = words.places
         self.used_tables[name] = words
         if not self.outward:
             for word, value in words.items():

@@ -5,15 +5,15 @@ from typing import Any
 from canonical.problem import Problem
 from hub.mapping.compiler import compile_document, compile_row
 from hub.mapping.rows import MappingFile
-from hub.mapping.run import Frame, Run
+from hub.mapping.run import Frame, Run, Watch
 
 
 class Rendering:
-    """One destination's mapping, compiled."""
+    """One destination's mapping, compiled. With `watch` its rows are seen when they run."""
 
-    def __init__(self, mapping: MappingFile) -> None:
+    def __init__(self, mapping: MappingFile, watch: Watch | None = None) -> None:
         self.mapping = mapping
-        self._build = compile_document(mapping.body, outward=True)
+        self._build = compile_document(mapping.body, outward=True, watch=watch)
         currency = mapping.currency
         self._currency = None if isinstance(currency, str) else compile_row(currency, outward=True)
 

@@ -22,6 +22,8 @@ class Value:
     table: dict[str, Any] | None = None
     table_name: str = ""
     table_file: str = ""
+    table_places: dict[str, Place] = field(default_factory=dict)
+    """Where each word of the table is written."""
     default: Any = None
     absent: list[Any] = field(default_factory=list)
     unit: str = "major"

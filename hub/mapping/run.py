@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from canonical.problem import Problem
-    from hub.mapping.rows import MappingFile
+    from hub.mapping.rows import MappingFile, Row
 
 
 class Run:
@@ -39,6 +39,8 @@ class Frame:
 
 Build = Callable[[Frame], Any]
 """A compiled row."""
+Watch = Callable[["Row", Build], Build]
+"""Put around every row where somebody wants to see it run (hub.mapping.trace); without one nothing is paid."""
 Convert = Callable[[Any, Run], Any]
 """A compiled conversion: the raw value (never null) in, the canonical one out. Raises Unfit."""
 

@@ -15,7 +15,7 @@ from hub.mapping.expression import EVALUATION_ERRORS, Expression, is_true
 from hub.mapping.functions import Unfit, to_text
 from hub.mapping.reading import HUB_FIELDS
 from hub.mapping.rows import Listing, MappingFile, Object, Row, Switch
-from hub.mapping.run import Frame, Run
+from hub.mapping.run import Frame, Run, Watch
 from hub.mapping.shape import fields_of
 from hub.mapping.telling import described, located, texts_of, unclear
 
@@ -73,12 +73,12 @@ class Translator:
 
 
 class Compiled:
-    """One mapping file, compiled."""
+    """One mapping file, compiled. With `watch` its rows are seen when they run."""
 
-    def __init__(self, mapping: MappingFile) -> None:
+    def __init__(self, mapping: MappingFile, watch: Watch | None = None) -> None:
         self.mapping = mapping
         self._model = DOCUMENTS[mapping.kind]
-        self._build = compile_document(mapping.body, outward=False)
+        self._build = compile_document(mapping.body, outward=False, watch=watch)
         self._own = [name for name in fields_of(self._model) if name in HUB_FIELDS and name != "schema"]
         self._rows: dict[str, Row] = {}
         currency = mapping.currency
