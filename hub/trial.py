@@ -28,7 +28,7 @@ def try_mapping(
 ) -> dict[str, Any]:
     """`{"documents": [...], "problems": [...], "hints": [...]}`. Raises HubError where nothing in it can be read."""
     result: dict[str, Any] = {"documents": [], "problems": [], "hints": []}
-    for record in _records(channel, kind, raw):
+    for record in records(channel, kind, raw):
         if isinstance(record, Hint):
             result["hints"].append({"kind": record.kind, "key": record.key})
             continue
@@ -44,7 +44,8 @@ def try_mapping(
     return result
 
 
-def _records(channel: Channel, kind: str | None, raw: bytes) -> Iterator[Envelope | Hint]:
+def records(channel: Channel, kind: str | None, raw: bytes) -> Iterator[Envelope | Hint]:
+    """What a file holds as the channel's adapter reads it: a page, one record, a push. Raises HubError."""
     text = raw.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not text:
         raise NotUnderstood("the file is empty", hint="Give a file that holds what the platform answered or pushed.")

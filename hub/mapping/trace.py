@@ -137,7 +137,7 @@ class Tracer:
             trace.document, trace.problems = self._made.render(record)
             trace.key = str(record.get("order_no") or "") if isinstance(record, dict) else ""
         else:
-            made = self._made.translate(record, dict(own))
+            made = self._made.translate(record, {**OWN, **own})
             document = made.document or made.draft
             trace.document = json.loads(dump_json(document)) if document is not None else None
             trace.problems, trace.ignored, trace.key = made.problems, made.ignored, made.key

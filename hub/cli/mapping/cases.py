@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from hub.cli.mapping import explain
 from hub.cli.mapping.folder import MappingsOption, catalog_of
 from hub.cli.output import PROBLEMS, WELL, ConfigOption, JsonOption, emit, err, errors, fail, out, table
 from hub.mapping.cases import run_cases
@@ -14,6 +15,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("list")(list_)
     app.command("test")(run)
+    explain.register(app)
 
 
 def list_(config: Path = ConfigOption, mappings: Path | None = MappingsOption, as_json: bool = JsonOption) -> None:

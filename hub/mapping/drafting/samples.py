@@ -102,7 +102,7 @@ def read_sample(raw: bytes) -> Any:
 def records_in(data: Any, kind: str) -> tuple[str, list[dict[str, Any]]]:
     """Where the records of a page or a push lie (JMESPath) and what they are. Raises NotASample where nothing looks
     like one."""
-    if isinstance(data, dict) and (told := _error_of(data)):
+    if isinstance(data, dict) and (told := error_of(data)):
         raise NotASample(f"the sample is an error answer, not data: {told}")
     best: tuple[float, Keys, list[dict[str, Any]]] = (0.0, (), [])
     for keys, items in _tables(data, ()):
@@ -272,13 +272,17 @@ def _line_likeness(item: Mapping[str, Any], kind: str) -> float:
     return float(sum(hits)) if hits[0] else 0.5 * sum(hits)
 
 
-def _error_of(data: Mapping[str, Any]) -> str:
-    """What an error answer says, "" for anything else: it names an error and holds no object that could be a record."""
+def error_of(data: Mapping[str, Any]) -> str:
+    """What an error answer says, "" for anything else: it names an error and holds no object that could be a record.
+
+    >>> error_of({"errcode": 40001, "errmsg": "invalid credential"}), error_of({"tid": 1, "msg": ""})
+    ('errcode 40001; errmsg invalid credential', '')
+    """
     named = [key for key, value in data.items() if plain_name(str(key)) in _ERROR_KEYS and not _is_well(value)]
     holds = [v for k, v in data.items() if k not in named and isinstance(v, (dict, list)) and len(v) > 0]
     only = next(iter(data.values())) if len(data) == 1 else None
     if isinstance(only, dict) and not named:
-        return _error_of(only)
+        return error_of(only)
     bad = any("err" in plain_name(str(key)) for key in named)
     if not named or holds or (not bad and len(data) > 5):
         return ""
