@@ -346,7 +346,9 @@ def in_short(told: Explanation) -> str:
     for read in told.read[:1]:
         parts.append(f"path {read['path']} = {described(read['raw'])}")
         if "table" in read:
-            parts.append(f"table {read['table']['name']}: {read['table']['word']} -> {read['table']['value']}")
+            word = read["table"]
+            value = word["value"] if word["line"] else f"not in {word['file']}"
+            parts.append(f"table {word['name']}: {word['word']} -> {value}")
     if told.constant:
         parts.append("a constant")
     return ", ".join([*parts, told.why] if told.why else parts)

@@ -12,7 +12,7 @@ from canonical.errors import HubError, NotUnderstood, Refusal
 from canonical.parsing import parse_json
 from hub import wiring
 from hub.cli.output import USAGE, fail, opened
-from hub.mapping.cases import KEYS
+from hub.mapping.casefile import KEYS
 from hub.mapping.catalog import Catalog
 from hub.mapping.drafting import read_sample, records_in
 from hub.mapping.rows import MappingFile
@@ -104,7 +104,7 @@ def _cases(raw: bytes) -> Iterator[tuple[Any, str]]:
     except NotUnderstood:
         return
     several = data if isinstance(data, list) else [data]
-    if all(isinstance(case, dict) and "given" in case and KEYS.issuperset(case) for case in several):
+    if all(isinstance(case, dict) and "given" in case and case.keys() <= KEYS.keys() for case in several):
         yield from ((case["given"], str(case.get("mapping", ""))) for case in several)
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hub.mapping.cases import differences, main, run_cases
+from hub.mapping.cases import differences, run_cases
 
 TABLE = "\n[tables.state]\nOPEN = 'open'\n"
 GIVEN = {"no": 1, "changed": "2026-02-01 08:00:00", "status": "OPEN", "paid": "5", "items": [{"id": 1, "n": 2}]}
@@ -93,7 +93,7 @@ def test_ignored_records(folder, usual_head):
     [
         ("{", "not JSON: "),
         ({"why": "x"}, "a case is an object with `given`"),
-        ({"given": {}, "expects": {}}, "unknown keys: expects"),
+        ({"given": {}, "expects": {}}, "unknown key 'expects' on line 1, did you mean expect?"),
         ({"given": GIVEN, "kind": "stock"}, "mappings/channels/shop: no mapping for 'stock'"),
         ({"given": GIVEN, "mapping": "shop/none"}, "no mapping 'shop/none'"),
     ],
@@ -143,29 +143,79 @@ def test_destinations_have_cases_too(folder):
     assert [(r.mapping, r.passed) for r in run_cases(catalog)] == [("wms/stock", True)]
 
 
-def test_the_command_prints_failures_and_ends_with_1(folder, usual_head, capsys):
-    files = {
-        "channels/shop/order.toml": usual_head + ROWS + TABLE,
-        "channels/shop/cases/order-x.json": json.dumps(
-            {"why": "the usual", "given": GIVEN, "expect": {"order_no": "1"}}
-        ),
-    }
-    arguments = ["--folder", str(folder(files).folder)]
-    assert main(list(arguments)) == 0
-    assert capsys.readouterr().out == "1 passed, 0 failed, 0 problems in mapping files\n"
-    folder(
+def test_what_made_a_differing_field_is_told(folder, usual_head):
+    rows = 'totals.paid = { path = "paid" }\ncancel_reason = { when = [{ if = "a", path = "a" }, { value = "b" }] }\n'
+    rows += '[order.lines]\neach = "items"\nline_no = "id"\nquantity = "n"\n'
+    expect = {"state": "completed", "cancel_reason": "c", "lines": [{"quantity": 3}], "totals": {"paid": "1"}, "x": 1}
+    case = {"given": GIVEN, "expect": {**expect, "paid_at": "2026-02-01T00:00:00Z"}}
+    catalog = folder(
         {
-            "channels/shop/cases/order-x.json": json.dumps(
-                {"why": "the usual", "given": GIVEN, "expect": {"order_no": "2"}}
-            )
+            "channels/shop/order.toml": usual_head + rows + TABLE,
+            "channels/shop/cases/order-x.json": json.dumps([{"given": GIVEN}, case], indent=1),
         }
     )
-    folder({"channels/shop/refund.toml": "kind = "})
-    assert main([*arguments, "shop"]) == 1
-    out = capsys.readouterr().out
-    assert "FAIL shop/order order-x (mappings/channels/shop/cases/order-x.json): the usual" in out
-    assert '     order_no: expected "2", found "1"' in out
-    assert "mappings/channels/shop/refund.toml:1: not valid TOML" in out
+    catalog.load()
+    good, bad = run_cases(catalog)
+    assert good.passed
+    text = (usual_head + rows + TABLE).splitlines()
+    file = "mappings/channels/shop/order.toml"
+
+    def at(begins: str) -> str:
+        return f"{file}:{next(n for n, line in enumerate(text, 1) if line.startswith(begins))}"
+
+    rules = {f.field: f.rule for f in bad.findings}
+    assert rules["state"] == f'{at("state")}, path status = "OPEN", table state: OPEN -> open'
+    assert rules["cancel_reason"] == f"{at('cancel_reason')}, branch else, a constant"
+    assert rules["lines[0].quantity"] == f"{at('quantity')}, path n = 2"
+    assert rules["totals.paid"] == f'{at("totals.paid")}, path paid = "5"'
+    assert rules["paid_at"] == "no row sets it"
+    assert rules["x"] == "there is no field 'x'. Without --field all fields are listed."
+    lines = json.dumps([{"given": GIVEN}, case], indent=1).splitlines()
+    assert lines[bad.line - 1] == " {"
+    assert bad.line > 1
+    assert bad.as_dict()["fields"][0] == {
+        "field": "state", "expected": "completed", "found": "open", "rule": rules["state"],
+    }  # fmt: skip
+
+
+def test_a_problem_that_nobody_expected_is_told_with_its_rule(folder, usual_head):
+    files = {
+        "channels/shop/order.toml": usual_head + ROWS + TABLE,
+        "channels/shop/cases/order-x.json": json.dumps({"given": {**GIVEN, "status": "LOST"}}),
+    }
+    catalog = folder(files)
+    catalog.load()
+    [result] = run_cases(catalog)
+    assert [f.field for f in result.findings] == ["", "order.state"]
+    assert (
+        'path status = "LOST", table state: LOST -> not in mappings/channels/shop/order.toml' in result.findings[1].rule
+    )
+
+
+def test_an_error_envelope_is_no_record(outcome):
+    [told] = outcome({"given": {"errcode": 40001, "errmsg": "invalid credential"}, "expect": {}})
+    assert told[0] == (
+        "given is the platform's answer to a failed call, not a record: errcode 40001; errmsg invalid credential"
+    )
+
+
+def test_where_a_case_file_is_wrong_is_told(folder, usual_head):
+    catalog = folder(
+        {
+            "channels/shop/order.toml": usual_head + ROWS + TABLE,
+            "channels/shop/cases/order-a.json": '{"given": {},\n "expect": }',
+            "channels/shop/cases/order-b.json": '[{"given": {}, "ignored": "x"},\n {"given": {},\n  "expct": {}}]',
+            "channels/shop/cases/order-c.json": '{"given": {"expect": 1},\n "expect": [],\n "problems": "none"}',
+        }
+    )
+    catalog.load()
+    a, _, b, c = run_cases(catalog)
+    assert (a.line, a.differences) == (2, ["not JSON: Expecting value at line 2 column 12"])
+    assert (b.line, b.differences) == (2, ["unknown key 'expct' on line 3, did you mean expect?"])
+    assert c.differences == [
+        "expect on line 2 is not what it must be: the part of the document that matters",
+        "problems on line 3 is not what it must be: the codes of the problems that it must have",
+    ]
 
 
 def test_differences_of_equal_values_are_none():
