@@ -24,7 +24,7 @@ MASK = "***"
 class UnknownField(HubError):
     """The mapping makes no such field, and the canonical document has none."""
 
-    code = "mapping.unknown_field"
+    code = "explain.unknown_field"
 
 
 @dataclass(slots=True)

@@ -176,9 +176,12 @@ def test_every_field_of_a_document_is_told(kind: str) -> None:
 
 def test_no_secret_of_an_adapter_goes_unmarked() -> None:
     page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([a-z_.|\\]*(?:secret|token|password|bearer|session))` \| ([^|]+) \|", page, re.MULTILINE)
+    named = r"^\| `([a-z_.|\\]*(?:secret|token|password|bearer|session))` \| ([^|]+) \|[^|]*\| ([^|]+) \|"
+    rows = re.findall(named, page, re.MULTILINE)
     assert len(rows) > 5
-    assert [key for key, takes in rows if "secret" not in takes] == []
+    # a table's own keys are rows themselves; where a token lies in an answer is no token
+    shown = [(key, takes) for key, takes, what in rows if takes != "table" and not what.startswith("JMESPath")]
+    assert [key for key, takes in shown if "secret" not in takes] == []
 
 
 # ---------------------------------------------------------------- links and snippets
