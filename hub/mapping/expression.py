@@ -1,95 +1,77 @@
-"""JMESPath behind one door: the rest of the hub knows `compile` and `Expression.search` only.
+"""JMESPath behind one door: the rest of the hub knows `compile` and `Expression` only.
 
-The language is JMESPath, whole and unchanged. One interpreter is built and reused for every search, which halves the
-cost of the library's own `.search()`; plain field paths (`a.b.c`, most rows of a mapping) are read without it.
+The language is JMESPath, whole and unchanged; results and errors are those of the `jmespath` library. `search` runs
+Python that is written from the syntax tree at the first use (hub.mapping.codegen), within a budget of its own.
 """
 
 import difflib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from jmespath.exceptions import ArityError, EmptyExpressionError, JMESPathError, LexerError, ParseError
-from jmespath.functions import REVERSE_TYPES_MAP, TYPES_MAP, Functions, signature
 from jmespath.parser import Parser
-from jmespath.visitor import Options, TreeInterpreter
 
-Tree = dict[str, Any]
+from hub.mapping.budget import DEEPEST, LONGEST, SEARCH, Budget, TooComplex, Tree, measure
+from hub.mapping.codegen import Emitter, TooDeep
+from hub.mapping.runtime import FUNCTIONS
+from hub.mapping.walker import Walker
+
 EVALUATION_ERRORS = (JMESPathError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 """Everything that a search may raise on data: the library's own errors, and Python's where it forgets to check
 (`'a' < `1``, `contains('abc', `1`)`)."""
 
 
-_to_number: Callable[[Functions, Any], Any] = Functions.FUNCTION_TABLE["to_number"]["function"]
-
-
-class _ExactFunctions(Functions):
-    """JMESPath's functions; a Decimal counts as a number, so that rows over the canonical document can add money."""
-
-    def _get_allowed_pytypes(self, types: Sequence[str]) -> tuple[list[str], list[Sequence[str]]]:
-        return _allowed(tuple(types))
-
-    def _convert_to_jmespath_type(self, pyobject: str) -> str:
-        kind: str = "number" if pyobject == "Decimal" else TYPES_MAP.get(pyobject, "unknown")
-        return kind
-
-    @signature({"types": []})
-    def _func_to_number(self, arg: Any) -> Any:
-        return arg if isinstance(arg, Decimal) else _to_number(self, arg)
-
-
-@cache
-def _allowed(types: tuple[str, ...]) -> tuple[list[str], list[Sequence[str]]]:
-    """Names of the Python types that a parameter takes, and of the elements where it is a list."""
-    outer: list[str] = []
-    inner: list[Sequence[str]] = []
-    for kind in types:
-        whole, _, element = kind.partition("-")
-        outer.extend(_python_names(whole))
-        if element:
-            inner.append(_python_names(element))
-    return outer, inner
-
-
-def _python_names(kind: str) -> Sequence[str]:
-    names = tuple(REVERSE_TYPES_MAP[kind])
-    return (*names, "Decimal") if kind == "number" else names
-
-
-_INTERPRETER = TreeInterpreter(Options(custom_functions=_ExactFunctions()))
-_FUNCTIONS: dict[str, Any] = _ExactFunctions.FUNCTION_TABLE
-
-
 class Expression:
-    """A compiled JMESPath expression. `text` is its source, `tree` its syntax tree."""
+    """A compiled JMESPath expression. `text` is its source, `tree` its syntax tree, `weight` what it may cost."""
 
-    __slots__ = ("search", "text", "tree")
+    __slots__ = ("search", "text", "tree", "weight")
 
     search: Callable[[Any], Any]
-    """Evaluate against parsed JSON. Raises one of EVALUATION_ERRORS."""
+    """Evaluate against parsed JSON. Raises one of EVALUATION_ERRORS, BudgetExceeded among them."""
 
     def __init__(self, text: str, tree: Tree) -> None:
         self.text = text
         self.tree = tree
-        self.search = _searcher(tree)
+        self.weight = measure(tree)
+        self.search = _field_reader(tree) or self._first
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
 
+    def _first(self, data: Any) -> Any:
+        self.search = _compiled(self.tree, heavy=not self.weight.light)
+        return self.search(data)
 
+    def evaluator(self, *, heavy: bool = False) -> Callable[[Any, Walker], Any]:
+        """The same by the library's interpreter, for many searches that share a budget.
+
+        `heavy`: charge for the size of what is made, as where the same data is gone over again and again.
+        """
+        tree, heavy, read = self.tree, heavy or not self.weight.light, _field_reader(self.tree)
+        if read is not None:
+            return lambda data, walker: read(data)
+        return lambda data, walker: walker.evaluate(tree, data, heavy=heavy)
+
+
+@lru_cache(maxsize=4096)
 def compile(text: str) -> Expression:  # noqa: A001  # hub.mapping.expression.compile reads as what it is
-    """Compile; raises jmespath's own exceptions (a subclass of JMESPathError).
+    """Compile; raises jmespath's own exceptions, TooComplex among them (all are JMESPathErrors).
 
     >>> compile("orders[?num > `1`].sku").search({"orders": [{"num": 2, "sku": "A"}, {"num": 1, "sku": "B"}]})
     ['A']
     """
     if not text:
         raise EmptyExpressionError
+    if len(text) > LONGEST:
+        raise TooComplex(f"the expression has {len(text)} characters; at most {LONGEST} are taken")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library grumbles about a literal form that the language allows
-        tree: Any = Parser().parse(text).parsed
+        try:
+            tree: Any = Parser().parse(text).parsed
+        except RecursionError:
+            raise TooComplex(f"the expression has more than {DEEPEST} parts within one another") from None
     return Expression(text, tree)
 
 
@@ -139,11 +121,11 @@ def wrong_calls(expression: Expression) -> Iterator[str]:
         if node["type"] != "function_expression":
             continue
         name, given = node["value"], len(node["children"])
-        if name not in _FUNCTIONS:
-            near = difflib.get_close_matches(name, _FUNCTIONS, 1)
+        if name not in FUNCTIONS.FUNCTION_TABLE:
+            near = difflib.get_close_matches(name, FUNCTIONS.FUNCTION_TABLE, 1)
             yield f"unknown function {name}()" + (f", did you mean {near[0]}()?" if near else "")
             continue
-        wanted = _FUNCTIONS[name]["signature"]
+        wanted = FUNCTIONS.FUNCTION_TABLE[name]["signature"]
         variadic = bool(wanted and wanted[-1].get("variadic"))
         if given < len(wanted) or (given > len(wanted) and not variadic):
             least = "at least " if variadic else ""
@@ -157,12 +139,28 @@ def _nodes(tree: Any) -> Iterator[Tree]:
             yield from _nodes(child)
 
 
-def _searcher(tree: Tree) -> Callable[[Any], Any]:
-    """A function of the data alone. Paths of plain fields are walked directly, with the interpreter's own meaning."""
+def _compiled(tree: Tree, *, heavy: bool) -> Callable[[Any], Any]:
+    """Python written for a tree. What nests deeper than Python takes is interpreted."""
+    emitter = Emitter()
+    emitter.heavy = heavy
+    try:
+        result = emitter.value(tree, "data")
+    except TooDeep:
+        return lambda data: Walker(SEARCH).evaluate(tree, data, heavy=heavy)
+    spend = " budget = Budget()\n" if any("budget" in line for line in emitter.lines) else ""
+    body = "\n".join(emitter.lines)
+    source = f"def search(data):\n{spend}{body}\n return {result}"
+    names: dict[str, Any] = {**emitter.constants, "Budget": Budget}
+    exec(source, names)  # noqa: S102  # written by codegen from the tree, with constants for all texts
+    search: Callable[[Any], Any] = names["search"]
+    return search
+
+
+def _field_reader(tree: Tree) -> Callable[[Any], Any] | None:
+    """Paths of plain fields (most rows of a mapping) are walked directly, with the interpreter's own meaning."""
     names = _field_path(tree)
     if names is None:
-        visit, node = _INTERPRETER.visit, tree
-        return lambda data: visit(node, data)  # type: ignore[arg-type]  # the stubs call the tree a TypedDict
+        return None
     if len(names) == 1:
         name = names[0]
         return lambda data: data.get(name) if isinstance(data, dict) else None

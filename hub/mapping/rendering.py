@@ -3,7 +3,7 @@
 from typing import Any
 
 from canonical.problem import Problem
-from hub.mapping.compiler import compile_document, compile_row
+from hub.mapping.interpreter import compile_document, compile_row
 from hub.mapping.rows import MappingFile
 from hub.mapping.run import Frame, Run, Watch
 

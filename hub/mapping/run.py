@@ -3,15 +3,21 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from hub.mapping.budget import MESSAGE
+from hub.mapping.walker import Walker
+
 if TYPE_CHECKING:
     from canonical.problem import Problem
+    from hub.mapping.expression import Expression
     from hub.mapping.rows import MappingFile, Row
 
 
 class Run:
     """One translation under way: the record, what was found wrong, and the rows that wait for the document."""
 
-    __slots__ = ("currency", "deferred", "document", "failed", "mapping", "pending", "problems", "root", "seen")
+    __slots__ = (
+        "currency", "deferred", "document", "failed", "mapping", "pending", "problems", "root", "seen", "walker",
+    )  # fmt: skip
 
     def __init__(self, mapping: "MappingFile", root: Any) -> None:
         self.mapping = mapping
@@ -23,6 +29,7 @@ class Run:
         self.deferred: list[tuple[tuple[bool, int], Callable[[], None]]] = []
         self.pending = False
         self.seen: dict[tuple[str, tuple[int, ...], str], int] = {}
+        self.walker = Walker(MESSAGE)
 
 
 class Frame:
@@ -43,6 +50,15 @@ Watch = Callable[["Row", Build], Build]
 """Put around every row where somebody wants to see it run (hub.mapping.trace); without one nothing is paid."""
 Convert = Callable[[Any, Run], Any]
 """A compiled conversion: the raw value (never null) in, the canonical one out. Raises Unfit."""
+
+
+Search = Callable[[Any, Walker], Any]
+"""An expression to be evaluated within a message's budget: parsed JSON in, the value out."""
+
+
+def searcher(expression: "Expression", source: str, label: str) -> Search:
+    """Over the same data once for each line of an order is a product: that is charged for what it makes."""
+    return expression.evaluator(heavy=source != "item" and "[]" in label)
 
 
 def scope_of(source: str) -> Callable[[Frame], Any]:

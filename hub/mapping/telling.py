@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from jmespath.exceptions import JMESPathTypeError
 
 from canonical.problem import Problem
+from hub.mapping.budget import MESSAGE, BudgetExceeded
 from hub.mapping.expression import EVALUATION_ERRORS, Expression
 from hub.mapping.functions import Unfit
 from hub.mapping.rows import Listing, Object, Switch, Value
@@ -25,6 +26,12 @@ def blame(row: Value | Switch | Object | Listing, frame: "Frame", error: Excepti
     if isinstance(error, Unfit):
         found = described(error.value, personal=row.target.personal)
         problem = Problem(error.code, _rule(frame, label), _texts(row), found, error.expected, _hint(row, error.hint))
+    elif isinstance(error, BudgetExceeded):
+        if any(told.code == "mapping.budget" for told in frame.run.problems):
+            return  # whatever comes after the row that used it up has nothing left
+        hint = _hint(row, "Narrow the expression: fewer lists within lists, no multi-select of whole lists.")
+        found = f"more than {MESSAGE} steps for one message"
+        problem = Problem("mapping.budget", _rule(frame, label), _texts(row), found, "a cheap expression", hint)
     else:
         hint = _hint(row, "Guard the expression: || for null, to_string() or to_number() for types.")
         problem = Problem(

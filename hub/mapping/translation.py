@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from canonical import DOCUMENTS, Problem
 from canonical.checks import check
 from canonical.fields import Document
-from hub.mapping.compiler import compile_document, compile_row
 from hub.mapping.expression import EVALUATION_ERRORS, Expression, is_true
 from hub.mapping.functions import Unfit, to_text
+from hub.mapping.interpreter import compile_document, compile_row
 from hub.mapping.reading import HUB_FIELDS
 from hub.mapping.rows import Listing, MappingFile, Object, Row, Switch
 from hub.mapping.run import Frame, Run, Watch

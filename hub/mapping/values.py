@@ -11,7 +11,7 @@ from hub.mapping import functions
 from hub.mapping.expression import EVALUATION_ERRORS, is_true
 from hub.mapping.functions import Unfit
 from hub.mapping.rows import Value
-from hub.mapping.run import Build, Convert, Frame, Run, scope_of
+from hub.mapping.run import Build, Convert, Frame, Run, scope_of, searcher
 from hub.mapping.telling import blame, missing
 
 
@@ -60,14 +60,15 @@ def _reader(row: Value, outward: bool) -> Convert:
     one = _adjusted(row, outward)
     if row.each is None:
         return one
-    search, kept = row.each.search, row.where.search if row.where else None
-    collect, finish = row.collect, _finish(row, outward)
+    search = searcher(row.each, row.source, row.label)
+    kept = searcher(row.where, row.source, row.label) if row.where else None
+    collect, finish = row.collect, finisher_of(row, outward=outward)
 
     def over_items(data: Any, run: Run) -> Any:
-        items = items_of(search(data))
+        items = items_of(search(data, run.walker))
         if items is None:
             return None
-        values = [one(item, run) for item in items if kept is None or is_true(kept(item))]
+        values = [one(item, run) for item in items if kept is None or is_true(kept(item, run.walker))]
         values = [value for value in values if value is not None]
         return values if collect else finish(sum(values), run)
 
@@ -77,22 +78,22 @@ def _reader(row: Value, outward: bool) -> Convert:
 def _adjusted(row: Value, outward: bool) -> Convert:
     """One value: the expression's result, absent values taken out, converted, the arithmetic done."""
     assert row.path is not None  # noqa: S101  # constants never come here
-    search = row.path.search
-    absent = {(isinstance(v, bool), v) for v in row.absent if isinstance(v, (str, int, float, bool))}
-    summed = row.each is not None and not row.collect
-    arithmetic = bool(row.times or row.divide or row.plus or row.minus)
-    convert = _amount(row, outward) if summed or arithmetic else _conversion(row, outward)
+    search = searcher(row.path, row.source, row.label)
+    absent = absent_of(row)
+    summed = is_sum(row)
+    arithmetic = has_arithmetic(row)
+    convert = operand_of(row, outward=outward) if summed or arithmetic else conversion_of(row, outward=outward)
 
     def one(data: Any, run: Run) -> Any:
-        value = search(data)
-        if value is None or (absent and _is_absent(value, absent)):
+        value = search(data, run.walker)
+        if value is None or (absent and is_absent(value, absent)):
             return None
         return convert(value, run)
 
     if not arithmetic:
         return one
     compute = _arithmetic(row, outward)
-    finish = _finish(row, outward)
+    finish = finisher_of(row, outward=outward)
 
     def computed(data: Any, run: Run) -> Any:
         value = one(data, run)
@@ -105,37 +106,63 @@ def _adjusted(row: Value, outward: bool) -> Convert:
 
 
 def _arithmetic(row: Value, outward: bool) -> Callable[[Any, Any, Run], Any]:
-    """value * times / divide + plus - minus, exactly. A null factor gives null, a null summand counts as 0."""
-    amount = _amount(row, outward)
-    times, divide = row.times, row.divide
-    summands = [(e.search, 1) for e in row.plus] + [(e.search, -1) for e in row.minus]
+    times, divide = (searcher(e, row.source, row.label) if e else None for e in (row.times, row.divide))
+    plus, minus = ([searcher(e, row.source, row.label) for e in some] for some in (row.plus, row.minus))
+    compute = arithmetic_of(row, outward=outward)
+
+    def computed(value: Any, data: Any, run: Run) -> Any:
+        walker = run.walker
+        factor = times(data, walker) if times is not None else None
+        divisor = divide(data, walker) if divide is not None else None
+        return compute(value, factor, divisor, [e(data, walker) for e in plus], [e(data, walker) for e in minus], run)
+
+    return computed
+
+
+def arithmetic_of(row: Value, *, outward: bool) -> Callable[..., Any]:
+    """value * times / divide + plus - minus, exactly, of what was read; run comes last.
+
+    A null factor gives null, a null summand counts as 0.
+    """
+    amount = operand_of(row, outward=outward)
+    multiplies, divides = row.times is not None, row.divide
     money = row.as_ == "money"
 
-    def compute(value: Any, data: Any, run: Run) -> Any:
-        if times is not None:
-            factor = functions.to_decimal(found) if (found := times.search(data)) is not None else None
-            if factor is None:
+    def compute(value: Any, times: Any, divide: Any, plus: list[Any], minus: list[Any], run: Run) -> Any:
+        if multiplies:
+            if times is None or (factor := functions.to_decimal(times)) is None:
                 return None
             value = value * factor
-        if divide is not None:
-            divisor = functions.to_decimal(found) if (found := divide.search(data)) is not None else None
-            if divisor is None:
+        if divides is not None:
+            if divide is None or (divisor := functions.to_decimal(divide)) is None:
                 return None
             if not divisor:
-                raise Unfit(0, f"something other than 0 to divide by ({divide.text})", code="mapping.bad_money")
-            value = value / divisor
-            value = functions.rounded(value, run.currency) if money else value
-        for search, sign in summands:
-            found = search(data)
-            summand = None if found is None else amount(found, run)
-            if summand is not None:
+                raise Unfit(0, f"something other than 0 to divide by ({divides.text})", code="mapping.bad_money")
+            value = functions.rounded(value / divisor, run.currency) if money else value / divisor
+        for found, sign in [*((one, 1) for one in plus), *((one, -1) for one in minus)]:
+            if found is not None and (summand := amount(found, run)) is not None:
                 value += sign * summand
         return value
 
     return compute
 
 
-def _amount(row: Value, outward: bool) -> Convert:
+def is_sum(row: Value) -> bool:
+    """Whether a row adds up the values of a list."""
+    return row.each is not None and not row.collect
+
+
+def has_arithmetic(row: Value) -> bool:
+    """Whether a row computes with what it reads."""
+    return bool(row.times or row.divide or row.plus or row.minus)
+
+
+def absent_of(row: Value) -> set[tuple[bool, Any]]:
+    """The values that mean: not set, told apart from numbers that equal true and false."""
+    return {(isinstance(v, bool), v) for v in row.absent if isinstance(v, (str, int, float, bool))}
+
+
+def operand_of(row: Value, *, outward: bool) -> Convert:
     """Operands of sums: exact numbers, money in the main unit (which is what a canonical document holds)."""
     if row.as_ == "money":
         unit = "major" if outward else row.unit
@@ -143,7 +170,7 @@ def _amount(row: Value, outward: bool) -> Convert:
     return lambda value, run: functions.to_decimal(value)
 
 
-def _finish(row: Value, outward: bool) -> Convert:
+def finisher_of(row: Value, *, outward: bool) -> Convert:
     """The result of a sum: money held against its currency, whole numbers whole, and what the wire wants."""
     if row.as_ == "money":
         unit = row.unit
@@ -159,7 +186,8 @@ def _finish(row: Value, outward: bool) -> Convert:
     return lambda value, run: Decimal(value)
 
 
-def _conversion(row: Value, outward: bool) -> Convert:
+def conversion_of(row: Value, *, outward: bool) -> Convert:
+    """From a raw value (never null) to what the document holds."""
     if row.table is not None:
         return _lookup(row)
     if row.as_ == "money":
@@ -208,7 +236,8 @@ def _lookup(row: Value) -> Convert:
     return look_up
 
 
-def _is_absent(value: Any, absent: set[tuple[bool, Any]]) -> bool:
+def is_absent(value: Any, absent: set[tuple[bool, Any]]) -> bool:
+    """Whether a value is one of them."""
     return isinstance(value, (str, int, float)) and (isinstance(value, bool), value) in absent
 
 

@@ -58,6 +58,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "no branch of `when` (or no file's `accepts`) takes the record",
         "Add a branch for it, or one without `if`.",
     ),
+    "mapping.budget": (
+        "the expressions of the mapping go over more items than one message may cost",
+        "Narrow the expression that the problem names: fewer lists within lists, no multi-select of whole lists.",
+    ),
     "mapping.expression": (
         "the expression cannot be evaluated on this record",
         "Guard it: `||` against null, `to_string()` and `to_number()` against types.",

@@ -1,8 +1,9 @@
-"""Turns rows into closures, once per file. A document is built by calling them; nothing is looked up by name again.
+"""Turns rows into closures: the plain way to build a document, which knows at each moment the row that is at work.
 
-A closure takes a Frame (the item that expressions are relative to, and the way out of the loop) and returns the
-value. What goes wrong with the data is noted in the Run, with the row that was at work, and the next row goes on: one
-pass finds everything.
+Records without problems never come here (hub.mapping.compiler). For the others, and wherever somebody wants to see
+the rows run, this is what tells. A closure takes a Frame (the item that expressions are relative to, and the way out
+of the loop) and returns the value. What goes wrong with the data is noted in the Run, with the row that was at work,
+and the next row goes on: one pass finds everything.
 """
 
 from collections.abc import Callable
@@ -12,14 +13,10 @@ from typing import Any
 from hub.mapping.expression import EVALUATION_ERRORS, Expression, is_true
 from hub.mapping.functions import Unfit
 from hub.mapping.rows import Listing, Object, Part, Row, Switch, Value
-from hub.mapping.run import Build, Frame, Run, Watch, scope_of
+from hub.mapping.run import Build, Frame, Run, Search, Watch, scope_of, searcher
 from hub.mapping.source import Place
 from hub.mapping.telling import blame, missing
 from hub.mapping.values import compile_value, items_of
-
-Search = Callable[[Any], Any]
-"""Parsed JSON in, the value of an expression out."""
-
 
 Fields = list[tuple[str, Build, Place | None]]
 """The rows of an object: name, closure, and of those that wait for the document where they stand."""
@@ -68,7 +65,8 @@ def settle(value: Any) -> Any:
 def _switch(row: Switch, outward: bool, watch: Watch | None) -> Build:
     pick = scope_of(row.source)
     branches = [
-        (c.search if c else None, compile_row(inner, outward=outward, watch=watch)) for c, inner in row.branches
+        (_search(c, row.source, row.label), compile_row(inner, outward=outward, watch=watch))
+        for c, inner in row.branches
     ]
     default, required = row.default, row.required
 
@@ -77,7 +75,7 @@ def _switch(row: Switch, outward: bool, watch: Watch | None) -> Build:
         try:
             data = pick(frame)
             for condition, build in branches:
-                if condition is None or is_true(condition(data)):
+                if condition is None or is_true(condition(data, frame.run.walker)):
                     value = build(frame)
                     break
         except EVALUATION_ERRORS as error:
@@ -92,18 +90,19 @@ def _switch(row: Switch, outward: bool, watch: Watch | None) -> Build:
 def _object(row: Object, outward: bool, watch: Watch | None, *, item: bool) -> Build:
     """`item`: an element of a list, which stays even where every row is null (a line never vanishes in silence)."""
     base = _fields(row.rows, outward, watch)
-    variants = [(c.search if c else None, _fields(rows, outward, watch)) for c, rows in row.variants]
-    condition, pick, elsewhere = row.condition, scope_of(row.source), row.source != "item"
+    variants = [(_search(c, row.source, row.label), _fields(rows, outward, watch)) for c, rows in row.variants]
+    condition = _search(row.condition, row.source, row.label)
+    pick, elsewhere = scope_of(row.source), row.source != "item"
 
     def build(frame: Frame) -> Any:
         if elsewhere:
             frame = Frame(frame.run, pick(frame), frame.parent, frame.at)
         fields = base
         try:
-            if condition is not None and not is_true(condition.search(frame.item)):
+            if condition is not None and not is_true(condition(frame.item, frame.run.walker)):
                 return None
             for test, rows in variants:
-                if test is None or is_true(test(frame.item)):
+                if test is None or is_true(test(frame.item, frame.run.walker)):
                     fields = rows
                     break
         except EVALUATION_ERRORS as error:
@@ -161,14 +160,14 @@ def _fields(rows: list[tuple[str, Row]], outward: bool, watch: Watch | None) -> 
 def compile_document(body: Object, *, outward: bool, watch: Watch | None = None) -> Callable[[Run], dict[str, Any]]:
     """The closure that builds a whole document from a Run."""
     base = _fields(body.rows, outward, watch)
-    variants = [(c.search if c else None, _fields(rows, outward, watch)) for c, rows in body.variants]
+    variants = [(_search(c, "item", body.label), _fields(rows, outward, watch)) for c, rows in body.variants]
 
     def build(run: Run) -> dict[str, Any]:
         frame = Frame(run, run.root)
         fields = base
         try:
             for test, rows in variants:
-                if test is None or is_true(test(frame.item)):
+                if test is None or is_true(test(frame.item, frame.run.walker)):
                     fields = rows
                     break
         except EVALUATION_ERRORS as error:
@@ -201,14 +200,15 @@ def _part(row: Listing, part: Part, outward: bool, watch: Watch | None) -> Calla
     build = _object(part.object, outward, watch, item=True)
     build = watch(part.object, build) if watch else build
     pick = scope_of(part.source)
-    condition, each, where = (_search(e) for e in (part.condition, part.each, part.where))
+    condition, each = (_search(e, part.source, row.label) for e in (part.condition, part.each))
+    where = _search(part.where, "item", part.object.label)
 
     def add(frame: Frame, result: list[Any] | None = None) -> list[Any] | None:
         try:
             data = pick(frame)
-            if condition is not None and not is_true(condition(data)):
+            if condition is not None and not is_true(condition(data, frame.run.walker)):
                 return result
-            items = [data] if each is None else items_of(each(data))
+            items = [data] if each is None else items_of(each(data, frame.run.walker))
         except Unfit as unfit:
             blame(row, frame, unfit)
             return result
@@ -222,7 +222,7 @@ def _part(row: Listing, part: Part, outward: bool, watch: Watch | None) -> Calla
         for item in items:
             inner = Frame(frame.run, item, parent, (*frame.at, len(result)))
             try:
-                if where is not None and not is_true(where(item)):
+                if where is not None and not is_true(where(item, frame.run.walker)):
                     continue
             except EVALUATION_ERRORS as error:
                 blame(row, inner, error)
@@ -233,5 +233,5 @@ def _part(row: Listing, part: Part, outward: bool, watch: Watch | None) -> Calla
     return add
 
 
-def _search(expression: Expression | None) -> Search | None:
-    return expression.search if expression else None
+def _search(expression: Expression | None, source: str, label: str) -> Search | None:
+    return searcher(expression, source, label) if expression else None

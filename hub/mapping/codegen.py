@@ -1,0 +1,367 @@
+"""JMESPath as Python statements, written from the syntax tree alone: no text of a person ever becomes code.
+
+Names, keys and literals of an expression go into the code as constants (`Emitter.constant`) or as the repr of a text
+or number. Values live in local variables, each computed once: what two expressions of a file have in common (a path,
+a filtered list) is computed where it is first needed and used again wherever that place is sure to have been passed.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hub.mapping import runtime
+from hub.mapping.budget import Tree
+
+MOST_BLOCKS = 14
+"""Loops within one another; Python takes 20."""
+MOST_INDENTS = 90
+"""Blocks within one another; Python takes 100."""
+_PLAIN = (str, int, bool, type(None))
+
+
+class TooDeep(Exception):
+    """The expression nests more blocks than Python takes: it is to be interpreted."""
+
+
+class Emitter:
+    """Writes the body of one function. `heavy`: charge for the size of what is made (budget.Weight)."""
+
+    def __init__(self, hoisted: frozenset[tuple[str, ...]] = frozenset()) -> None:
+        self.lines: list[str] = []
+        self.constants: dict[str, Any] = {"runtime": runtime}
+        self.heavy = False
+        self.reads: dict[tuple[str, ...], int] = {}
+        """How often each path of fields was read anew: what is read more than once is worth hoisting."""
+        self._hoisted = sorted(hoisted, key=lambda path: (len(path), path))
+        self._count = 0
+        self._indent = 1
+        self._blocks = 0
+        self._known: dict[tuple[str, str], str] = {}
+        self._kinds: dict[str, str] = {}
+        self._paths: dict[str, tuple[str, ...]] = {}
+        self._names: dict[int, str] = {}
+        self._keys: dict[int, str] = {}
+
+    # ------------------------------------------------------------ writing
+
+    def say(self, line: str) -> None:
+        """One line at the present indent."""
+        self.lines.append(" " * self._indent + line)
+
+    def name(self, prefix: str = "v") -> str:
+        """A variable that nothing else uses."""
+        self._count += 1
+        return f"{prefix}{self._count}"
+
+    def bind(self, code: str, kind: str = "") -> str:
+        """Put the value of an expression into a variable. `kind`: "dict", "list", "bool", where it is sure."""
+        name = self.name()
+        self.say(f"{name} = {code}")
+        if kind:
+            self._kinds[name] = kind
+        return name
+
+    def constant(self, value: Any) -> str:
+        """How a constant is written."""
+        if isinstance(value, _PLAIN) and not (isinstance(value, int) and value.bit_length() > 64):
+            return repr(value)
+        if id(value) not in self._names:
+            self._names[id(value)] = name = self.name("k")
+            self.constants[name] = value
+        return self._names[id(value)]
+
+    def call(self, function: Any) -> str:
+        """The name under which the code calls a function."""
+        self.constants[function.__name__] = function
+        return str(function.__name__)
+
+    @contextmanager
+    def block(self, head: str, *, loop: bool = False) -> Iterator[None]:
+        """Lines under a head. What is computed there is not known to have been computed after it."""
+        self.say(head)
+        known = self._known.copy()
+        self._deeper()
+        self._blocks += loop
+        if self._blocks > MOST_BLOCKS:
+            raise TooDeep
+        before = len(self.lines)
+        yield
+        if len(self.lines) == before:
+            self.say("pass")
+        self._known = known
+        self._indent -= 1
+        self._blocks -= loop
+
+    def _deeper(self) -> None:
+        self._indent += 1
+        if self._indent > MOST_INDENTS:
+            raise TooDeep
+
+    def is_dict(self, name: str, path: tuple[str, ...]) -> None:
+        """A variable is sure to hold an object: `path` is what it is called from run to run. Hoists its fields."""
+        self._kinds[name] = "dict"
+        self._paths[name] = path
+        for wanted in self._hoisted:
+            if len(wanted) > len(path) and wanted[: len(path)] == path:
+                at = name
+                for field in wanted[len(path) :]:
+                    at = self._field(field, at)
+
+    def kind(self, name: str) -> str:
+        """What a variable is sure to hold, "" if that is unknown."""
+        return self._kinds.get(name, "")
+
+    # ------------------------------------------------------------ values
+
+    def value(self, node: Tree, scope: str) -> str:
+        """Write what computes an expression on a variable; the variable (or constant) that holds the result."""
+        kind = node["type"]
+        if kind in ("current", "identity"):
+            return scope
+        if kind == "literal":
+            return self.constant(node["value"])
+        if kind in ("subexpression", "pipe", "index_expression"):
+            for child in node["children"]:
+                scope = self.value(child, self._variable(scope))
+            return scope
+        key = (scope, self._key(node))
+        if key not in self._known:
+            self._known[key] = getattr(self, f"_{kind}")(node, scope)
+        return self._known[key]
+
+    def condition(self, node: Tree, scope: str) -> str:
+        """The same as a Python condition with JMESPath's truth. It is to be used once, at the next line."""
+        kind = node["type"]
+        if kind == "comparator":
+            return self._comparison(node, scope)[0]
+        if kind == "not_expression":
+            return f"not ({self.condition(node['children'][0], scope)})"
+        if kind in ("and_expression", "or_expression") and (scope, self._key(node)) not in self._known:
+            return self._both(node, scope)
+        return self.truth(self._variable(self.value(node, scope)))
+
+    def truth(self, name: str) -> str:
+        """A Python condition for JMESPath's truth: 0 is true, empty texts, lists and objects are not."""
+        if self.kind(name) in ("bool", "list", "text"):
+            return name
+        return f"({name} or {name} == 0 and {name} is not False)"
+
+    def _both(self, node: Tree, scope: str) -> str:
+        first, second = node["children"]
+        word = "and" if node["type"] == "and_expression" else "or"
+        left = self.condition(first, scope)
+        lines, self.lines, known = self.lines, [], self._known.copy()
+        self._deeper()
+        right = self.condition(second, scope)
+        self._indent -= 1
+        inner, self.lines, self._known = self.lines, lines, known
+        if not inner:
+            return f"({left} {word} {right})"
+        held = self.bind(left, "bool")
+        self.say(f"if {held}:" if word == "and" else f"if not {held}:")
+        self.lines += inner
+        self.say(f" {held} = {right}")
+        return held
+
+    def _variable(self, code: str) -> str:
+        return code if code.isidentifier() and code not in ("None", "True", "False") else self.bind(code)
+
+    def _key(self, node: Tree) -> str:
+        if id(node) not in self._keys:
+            inner = ",".join(self._key(child) if isinstance(child, dict) else repr(child) for child in node["children"])
+            value = node.get("value")
+            own = repr(value) if isinstance(value, _PLAIN) else f"{type(value).__name__}{id(value)}"
+            self._keys[id(node)] = f"{node['type']}({own}:{inner})" if "value" in node else f"{node['type']}({inner})"
+        return self._keys[id(node)]
+
+    def _field(self, node: Tree | str, scope: str) -> str:
+        if isinstance(node, str):
+            key = (scope, f"field({node!r}:)")
+            if key not in self._known:
+                self._known[key] = self._get(node, scope)
+            return self._known[key]
+        return self._get(node["value"], scope)
+
+    def _get(self, field: str, scope: str) -> str:
+        get = f"{scope}.get({self.constant(field)})"
+        name = self.bind(get if self.kind(scope) == "dict" else f"{get} if isinstance({scope}, dict) else None")
+        if scope in self._paths:
+            path = self._paths[name] = (*self._paths[scope], field)
+            self.reads[path] = self.reads.get(path, 0) + 1
+        return name
+
+    def _index(self, node: Tree, scope: str) -> str:
+        at = node["value"]
+        enough = f"len({scope}) > {at}" if at >= 0 else f"len({scope}) >= {-at}"
+        return self.bind(f"{scope}[{at}] if isinstance({scope}, list) and {enough} else None")
+
+    def _slice(self, node: Tree, scope: str) -> str:
+        start, stop, step = ("" if part is None else part for part in node["children"])
+        return self.bind(f"{scope}[{start}:{stop}:{step}] if isinstance({scope}, list) else None", "list")
+
+    def _or_expression(self, node: Tree, scope: str) -> str:
+        return self._either(node, scope, "if not {}:")
+
+    def _and_expression(self, node: Tree, scope: str) -> str:
+        return self._either(node, scope, "if {}:")
+
+    def _either(self, node: Tree, scope: str, head: str) -> str:
+        first, second = node["children"]
+        left = self.value(first, scope)
+        name = self.bind(left)
+        with self.block(head.format(self.truth(self._variable(left)))):
+            right = self.value(second, scope)
+            self.say(f"{name} = {right}")
+        if self.kind(left) and self.kind(left) == self.kind(right):
+            self._kinds[name] = self.kind(left)
+        return name
+
+    def _not_expression(self, node: Tree, scope: str) -> str:
+        return self.bind(f"not ({self.condition(node['children'][0], scope)})", "bool")
+
+    def _comparator(self, node: Tree, scope: str) -> str:
+        code, kind = self._comparison(node, scope)
+        return self.bind(code, kind)
+
+    def _comparison(self, node: Tree, scope: str) -> tuple[str, str]:
+        first, second = node["children"]
+        operator = node["value"]
+        left, right = self.value(first, scope), self.value(second, scope)
+        if operator not in ("eq", "ne"):
+            return f"{self.call(runtime.ORDERINGS[operator])}({left}, {right})", "bool"
+        if second["type"] != "literal" and first["type"] == "literal":
+            first, second, left, right = second, first, right, left
+        same = self._equality(second, left, right)
+        return (same if operator == "eq" else f"not {same}"), "bool"
+
+    def _equality(self, other: Tree, left: str, right: str) -> str:
+        """Texts, null, true, false and most numbers need no thought about 0 and 1; the rest does."""
+        value = other["value"] if other["type"] == "literal" else ...
+        if value is None or isinstance(value, bool):
+            return f"({self._variable(left)} is {right})"
+        if isinstance(value, str) or (isinstance(value, (int, float)) and value not in (0, 1)):
+            return f"({left} == {right})"
+        return f"{self.call(runtime.equal)}({left}, {right})"
+
+    # ------------------------------------------------------------ lists
+
+    def charge(self, size: str) -> None:
+        """Take steps from the budget."""
+        self.say(f"budget.left -= {size}")
+        self.say("if budget.left < 0: budget.charge(0)")
+
+    def _projection(self, node: Tree, scope: str) -> str:
+        return self._loop(node, scope, "{}")
+
+    def _value_projection(self, node: Tree, scope: str) -> str:
+        return self._loop(node, scope, "{}.values()", "dict")
+
+    def _filter_projection(self, node: Tree, scope: str) -> str:
+        return self._loop(node, scope, "{}")
+
+    def _loop(self, node: Tree, scope: str, over: str, kind: str = "list") -> str:
+        base = self._variable(self.value(node["children"][0], scope))
+        result = self.bind("None", "list")
+        with self.block(f"if isinstance({base}, {kind}):"):
+            self.charge(f"len({base})")
+            self.say(f"{result} = []")
+            item = self.name("i")
+            with self.block(f"for {item} in {over.format(base)}:", loop=True):
+                if len(node["children"]) == 3:
+                    with self.block(f"if {self.condition(node['children'][2], item)}:"):
+                        self._gather(node["children"][1], item, result)
+                else:
+                    self._gather(node["children"][1], item, result)
+        return result
+
+    def _gather(self, node: Tree, item: str, result: str) -> None:
+        value = self.value(node, item)
+        if value == "None":
+            return
+        if not value.isidentifier():
+            self.say(f"{result}.append({value})")
+        else:
+            self.say(f"if {value} is not None: {result}.append({value})")
+
+    def _flatten(self, node: Tree, scope: str) -> str:
+        base = self._variable(self.value(node["children"][0], scope))
+        result = self.bind("None", "list")
+        with self.block(f"if isinstance({base}, list):"):
+            self.charge(f"len({base})")
+            self.say(f"{result} = []")
+            item = self.name("i")
+            with self.block(f"for {item} in {base}:", loop=True):
+                self.say(f"if isinstance({item}, list): {result}.extend({item})")
+                self.say(f"else: {result}.append({item})")
+            self._weigh(result)
+        return result
+
+    def _multi_select_list(self, node: Tree, scope: str) -> str:
+        return self._select(node, scope, "[{}]", "{}", "list")
+
+    def _multi_select_dict(self, node: Tree, scope: str) -> str:
+        return self._select(node, scope, "{{{}}}", "{}: {}", "dict")
+
+    def _select(self, node: Tree, scope: str, whole: str, part: str, kind: str) -> str:
+        if self.kind(scope) == "dict":
+            result = self.bind(self._parts(node, scope, whole, part), kind)
+            self._weigh(result)
+            return result
+        result = self.bind("None")
+        with self.block(f"if {scope} is not None:"):
+            self.say(f"{result} = {self._parts(node, scope, whole, part)}")
+            self._weigh(result)
+        return result
+
+    def _parts(self, node: Tree, scope: str, whole: str, part: str) -> str:
+        texts = []
+        for child in node["children"]:
+            if child["type"] == "key_val_pair":
+                texts.append(part.format(self.constant(child["value"]), self.value(child["children"][0], scope)))
+            else:
+                texts.append(self.value(child, scope))
+        return whole.format(", ".join(texts))
+
+    def _weigh(self, name: str) -> None:
+        if self.heavy:
+            self.say(f"budget.charge_for({name})")
+
+    # ------------------------------------------------------------ functions
+
+    def _function_expression(self, node: Tree, scope: str) -> str:
+        name, children = node["value"], node["children"]
+        if name == "contains" and len(children) == 2 and (words := self._words(children[0], scope)):
+            return self._among(words, self._variable(self.value(children[1], scope)))
+        arguments = [self.value(child, scope) for child in children]
+        quick, number = runtime.QUICK.get(name, (None, 0))
+        if quick is None or number not in (len(arguments), -1):
+            result = self.bind(f"{self.call(runtime.call)}({', '.join([repr(name), *arguments])})")
+        elif name == "to_string" and arguments[0].isidentifier():
+            [text] = arguments
+            result = self.bind(f"{text} if {text}.__class__ is str else {self.call(quick)}({text})", "text")
+        else:
+            kind = "bool" if name in ("contains", "starts_with", "ends_with") else ""
+            result = self.bind(f"{self.call(quick)}({', '.join(arguments)})", kind)
+        self._weigh(result)
+        return result
+
+    def _words(self, node: Tree, scope: str) -> list[str]:
+        """The texts of a list that is written out, where the scope is sure not to be null."""
+        if node["type"] == "literal":
+            words = node["value"] if isinstance(node["value"], list) else []
+        elif node["type"] == "multi_select_list" and self.kind(scope) == "dict":
+            words = [child["value"] if child["type"] == "literal" else None for child in node["children"]]
+        else:
+            return []
+        return words if all(isinstance(word, str) for word in words) else []
+
+    def _among(self, words: list[str], value: str) -> str:
+        known = self.constant(frozenset(words))
+        listed = f"[{', '.join(map(repr, words))}]"
+        return self.bind(f"{value} in {known} if {value}.__class__ is str else {value} in {listed}", "bool")
+
+    def _expref(self, node: Tree, scope: str) -> str:
+        name, item = self.name("f"), self.name("i")
+        with self.block(f"def {name}({item}):"):
+            self.say(f"return {self.value(node['children'][0], item)}")
+        return self.bind(f"{self.call(runtime.reference)}({name})")
