@@ -19,8 +19,8 @@ MOST_INDENTS = 90
 _PLAIN = (str, int, bool, type(None))
 
 
-class TooDeep(Exception):
-    """The expression nests more blocks than Python takes: it is to be interpreted."""
+class Uncompiled(Exception):
+    """It nests more blocks than Python takes, or is too rare to be worth writing: it is to be interpreted."""
 
 
 class Emitter:
@@ -83,7 +83,7 @@ class Emitter:
         self._deeper()
         self._blocks += loop
         if self._blocks > MOST_BLOCKS:
-            raise TooDeep
+            raise Uncompiled
         before = len(self.lines)
         yield
         if len(self.lines) == before:
@@ -95,7 +95,7 @@ class Emitter:
     def _deeper(self) -> None:
         self._indent += 1
         if self._indent > MOST_INDENTS:
-            raise TooDeep
+            raise Uncompiled
 
     def is_dict(self, name: str, path: tuple[str, ...]) -> None:
         """A variable is sure to hold an object: `path` is what it is called from run to run. Hoists its fields."""

@@ -14,7 +14,7 @@ from jmespath.exceptions import ArityError, EmptyExpressionError, JMESPathError,
 from jmespath.parser import Parser
 
 from hub.mapping.budget import DEEPEST, LONGEST, SEARCH, Budget, TooComplex, Tree, measure
-from hub.mapping.codegen import Emitter, TooDeep
+from hub.mapping.codegen import Emitter, Uncompiled
 from hub.mapping.runtime import FUNCTIONS
 from hub.mapping.walker import Walker
 
@@ -145,7 +145,7 @@ def _compiled(tree: Tree, *, heavy: bool) -> Callable[[Any], Any]:
     emitter.heavy = heavy
     try:
         result = emitter.value(tree, "data")
-    except TooDeep:
+    except Uncompiled:
         return lambda data: Walker(SEARCH).evaluate(tree, data, heavy=heavy)
     spend = " budget = Budget()\n" if any("budget" in line for line in emitter.lines) else ""
     body = "\n".join(emitter.lines)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from canonical.problem import Problem
+from hub.mapping.compiler import Fast
 from hub.mapping.interpreter import compile_document, compile_row
 from hub.mapping.rows import MappingFile
 from hub.mapping.run import Frame, Run, Watch
@@ -13,6 +14,7 @@ class Rendering:
 
     def __init__(self, mapping: MappingFile, watch: Watch | None = None) -> None:
         self.mapping = mapping
+        self._fast = Fast(mapping) if watch is None else None
         self._build = compile_document(mapping.body, outward=True, watch=watch)
         currency = mapping.currency
         self._currency = None if isinstance(currency, str) else compile_row(currency, outward=True)
@@ -37,6 +39,9 @@ class Rendering:
 
         Nulls are left out. A body with problems must not be sent.
         """
+        body = self._fast(document) if self._fast else None
+        if body is not None:
+            return body, []
         run = Run(self.mapping, document)
         if self._currency is None:
             run.currency = str(self.mapping.currency)

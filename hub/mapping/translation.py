@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from canonical import DOCUMENTS, Problem
 from canonical.checks import check
 from canonical.fields import Document
+from hub.mapping.compiler import Fast
 from hub.mapping.expression import EVALUATION_ERRORS, Expression, is_true
 from hub.mapping.functions import Unfit, to_text
 from hub.mapping.interpreter import compile_document, compile_row
@@ -78,6 +80,7 @@ class Compiled:
     def __init__(self, mapping: MappingFile, watch: Watch | None = None) -> None:
         self.mapping = mapping
         self._model = DOCUMENTS[mapping.kind]
+        self._fast = Fast(mapping) if watch is None else None
         self._build = compile_document(mapping.body, outward=False, watch=watch)
         self._own = [name for name in fields_of(self._model) if name in HUB_FIELDS and name != "schema"]
         self._rows: dict[str, Row] = {}
@@ -92,29 +95,53 @@ class Compiled:
         """The record's number, "" where it cannot be read."""
         return _number(self.mapping.key, record)
 
+    def draft(self, record: dict[str, Any]) -> dict[str, Any] | str | None:
+        """What the rows make of a record, before it is validated; the text of a rule that ignores it; None where they
+        have something to complain of."""
+        return self._fast(record) if self._fast else None
+
     def translate(self, record: Any, own: dict[str, str]) -> Translation:
         """Translate one record; `own` is what the hub knows: tenant, shop, channel."""
-        mapping = self.mapping
-        key = self.key(record)
-        result = Translation(mapping_version=mapping.version, key=key, subject=_number(mapping.subject, record))
+        key, subject = self.key(record), _number(self.mapping.subject, record)
+        told = partial(Translation, mapping_version=self.mapping.version, key=key)
         if not isinstance(record, dict):
-            rule, hint = f"{mapping.name}: {mapping.kind}", "Look at what the channel hands over as a record."
-            found = described(record, personal=True)
-            return replace(
-                result, problems=[Problem("mapping.wrong_type", rule, "@", found, "a record, a JSON object", hint)]
-            )
-        run = Run(mapping, record)
-        for condition, why in mapping.ignore:
+            return told(problems=[self._no_record(record)], subject=subject)
+        draft, problems, failed = self.draft(record), list[Problem](), set[str]()
+        if draft is None:
+            run = Run(self.mapping, record)
+            draft = self._interpreted(run)
+            problems, failed = run.problems, run.failed
+        if isinstance(draft, str):
+            return told(ignored=draft, subject=subject)
+        for name in self._own:
+            draft[name] = own[name]
+        told = partial(told, subject=subject or str(draft.get("order_no") or ""))
+        try:
+            document = self._model.model_validate(draft)
+        except ValidationError as error:
+            return told(problems=_unique([*problems, *self._invalid(error, failed)]))
+        if problems:
+            return told(problems=_unique(problems))
+        findings = [self._named(finding) for finding in check(document)]
+        if findings:
+            return told(problems=findings, draft=document)
+        return told(document=document, draft=document)
+
+    def _interpreted(self, run: Run) -> dict[str, Any] | str:
+        """The same as `draft`, with everything that is wrong noted in the run."""
+        for condition, why in self.mapping.ignore:
             try:
-                if is_true(condition.search(record)):
-                    return replace(result, ignored=why)
+                if is_true(condition.search(run.root)):
+                    return why
             except EVALUATION_ERRORS as error:
-                run.problems.append(unclear(mapping, "ignore", condition, error))
+                run.problems.append(unclear(self.mapping, "ignore", condition, error))
         run.currency = self._money_of(run)
-        draft = self._build(run)
-        draft.update((name, own[name]) for name in self._own)
-        subject = result.subject or str(draft.get("order_no") or "")
-        return self._judged(replace(result, subject=subject), draft, run)
+        return self._build(run)
+
+    def _no_record(self, record: Any) -> Problem:
+        found = described(record, personal=True)
+        rule, hint = f"{self.mapping.name}: {self.mapping.kind}", "Look at what the channel hands over as a record."
+        return Problem("mapping.wrong_type", rule, "@", found, "a record, a JSON object", hint)
 
     def _money_of(self, run: Run) -> str:
         if self._currency is None:
@@ -122,28 +149,16 @@ class Compiled:
         currency = self._currency(Frame(run, run.root))
         return currency if isinstance(currency, str) else ""
 
-    def _judged(self, result: Translation, draft: dict[str, Any], run: Run) -> Translation:
-        try:
-            document = self._model.model_validate(draft)
-        except ValidationError as error:
-            return replace(result, problems=_unique([*run.problems, *self._invalid(error, run)]))
-        if run.problems:
-            return replace(result, problems=_unique(run.problems))
-        findings = [self._named(finding) for finding in check(document)]
-        if findings:
-            return replace(result, problems=findings, draft=document)
-        return replace(result, document=document, draft=document)
-
     def _named(self, finding: Problem) -> Problem:
         name = self.mapping.name
         return replace(finding, rule=f"{name}: {finding.rule}" if finding.rule else f"{name}: {self.mapping.kind}")
 
-    def _invalid(self, error: ValidationError, run: Run) -> list[Problem]:
+    def _invalid(self, error: ValidationError, rows_failed: set[str]) -> list[Problem]:
         """The model's own findings, with the row that made the value; not where a row has already told."""
         problems = []
         for finding in error.errors(include_url=False):
             label = _label(self.mapping.kind, finding["loc"])
-            if any(_touches(label, failed) for failed in run.failed):
+            if any(_touches(label, failed) for failed in rows_failed):
                 continue
             row = self._row(label)
             place = f" The row is at {row.place.file}:{row.place.line}." if row is not None else ""

@@ -1,0 +1,299 @@
+"""Rows that give one value, as Python: read, take absent values out, convert, add up, fall back.
+
+The same as hub.mapping.values does with closures, for data that gives no cause for complaint; anything else raises,
+and the record is handed over to the plain interpreter.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from hub.mapping import functions, quick
+from hub.mapping.codegen import Emitter, Uncompiled
+from hub.mapping.expression import Expression
+from hub.mapping.rows import Value
+from hub.mapping.values import absent_of, conversion_of, has_arithmetic, is_absent, is_sum, items_of
+
+Put = Callable[[str], None]
+"""Writes what becomes of a value: given the variable or constant that holds it."""
+Nothing = Callable[[], None] | None
+"""Writes what is to happen where there is no value; None where nothing is."""
+_RAW = frozenset((str, int, float, bool, list, dict))
+
+
+class Handover(Exception):
+    """The record needs the interpreter: something is wrong with it, or is none of the usual cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where rows are read: the variables of the item at hand and of the item one loop up.
+
+    `seen`: for rows that must not give a value twice in a list, the variable that counts. `loose`: within a loop or a
+    condition, so that rows that wait have to remember where they stand.
+    """
+
+    item: str
+    parent: str
+    seen: dict[str, str] = field(default_factory=dict)
+    loose: bool = False
+
+
+class ValueWriter:
+    """Writes value rows. `currency` is a currency's code, or "" where each record says which."""
+
+    def __init__(self, emitter: Emitter, *, outward: bool, currency: str) -> None:
+        self.e = emitter
+        self.outward = outward
+        self.currency = currency
+        self.prologue: dict[str, str] = {}
+        """What must stand before the rows: variable -> code."""
+        for one in (functions, quick, Decimal, Handover, is_absent, items_of):
+            emitter.constants[one.__name__.rpartition(".")[2]] = one
+
+    def scope(self, source: str, spot: Spot) -> str:
+        """The variable that holds what a row reads from."""
+        if source == "document":
+            # a name of its own for each use: what was read of the document before may have changed
+            return self.e.bind("document", "dict")
+        return {"root": "root", "parent": spot.parent}.get(source, spot.item)
+
+    def read(self, expression: Expression, scope: str, *, heavy: bool) -> str:
+        """The variable or constant that holds an expression's value."""
+        self.e.heavy = heavy or not expression.weight.light
+        return self.e.value(expression.tree, scope)
+
+    def holds(self, expression: Expression, scope: str, *, heavy: bool) -> str:
+        """A condition, for the next line."""
+        self.e.heavy = heavy or not expression.weight.light
+        return self.e.condition(expression.tree, scope)
+
+    def value(self, row: Value, spot: Spot, put: Put, nothing: Nothing) -> None:
+        """Write a row."""
+        if row.path is None:
+            if row.constant is not None:
+                put(self.e.constant(row.constant))
+            elif nothing:
+                nothing()
+            return
+        put = self._numbered(row, spot, put) if row.distinct else put
+        nothing = self.fallback(row.default, put, nothing, required=row.required)
+        scope = self.scope(row.source, spot)
+        if row.each is not None:
+            self._over(row, scope, put, nothing)
+        elif has_arithmetic(row):
+            self._maybe(self._computed(row, scope), put, nothing)
+        else:
+            self._plain(row, scope, put, nothing)
+
+    def fallback(self, default: Any, put: Put, nothing: Nothing, *, required: bool) -> Nothing:
+        """What stands in for a value that is not there: the default, a complaint, or what happens further out."""
+        if default is not None:
+            return lambda: put(self.e.constant(default))
+        return (lambda: self.e.say("raise Handover")) if required else nothing
+
+    # ------------------------------------------------------------ one value
+
+    def _plain(self, row: Value, scope: str, put: Put, nothing: Nothing) -> None:
+        assert row.path is not None  # noqa: S101  # constants never come here
+        raw = self.read(row.path, scope, heavy=_is_heavy(row))
+        if raw == "None":
+            if nothing:
+                nothing()
+            return
+        if not raw.isidentifier():
+            raw = self.e.bind(raw)
+        with self.e.block(f"if {self._there(row, raw)}:"):
+            code, sure = self._converted(row, raw)
+            if sure:
+                put(code)
+            else:
+                self._maybe(self.e.bind(code), put, nothing)
+        if nothing:
+            with self.e.block("else:"):
+                nothing()
+
+    def _maybe(self, name: str, put: Put, nothing: Nothing) -> None:
+        with self.e.block(f"if {name} is not None:"):
+            put(name)
+        if nothing:
+            with self.e.block("else:"):
+                nothing()
+
+    def _there(self, row: Value, raw: str) -> str:
+        """The condition that a raw value is there at all."""
+        if not row.absent:
+            return f"{raw} is not None"
+        texts = [value for value in row.absent if isinstance(value, str)]
+        if len(texts) == len(row.absent):
+            known = f"!= {texts[0]!r}" if len(texts) == 1 else f"not in {tuple(texts)!r}"
+            return f"{raw} is not None and {raw} {known}"
+        return f"{raw} is not None and not is_absent({raw}, {self.e.constant(absent_of(row))})"
+
+    def _numbered(self, row: Value, spot: Spot, put: Put) -> Put:
+        if row.label not in spot.seen:
+            raise Uncompiled
+        seen = spot.seen[row.label]
+
+        def write(code: str) -> None:
+            name, count = self.e.name(), self.e.name()
+            self.e.say(f"{name} = {code}")
+            self.e.say(f"{count} = {seen}[str({name})] = {seen}.get(str({name}), 0) + 1")
+            self.e.say(f"if {count} > 1: {name} = f'{{{name}}}-{{{count}}}'")
+            put(name)
+
+        return write
+
+    def _converted(self, row: Value, raw: str) -> tuple[str, bool]:
+        """The code of a converted value, and whether it is sure not to be null."""
+        if row.table is not None:
+            return self._looked_up(row, raw), True
+        known = _INWARD.get(row.as_) if not self.outward or row.as_ not in ("money", "time", "decimal") else None
+        if row.as_ == "text":
+            if self.e.kind(raw) == "text":
+                return raw, True
+            return f"{raw} if {raw}.__class__ is str else functions.to_text({raw})", True
+        if row.as_ == "bool":
+            return (raw, True) if self.e.kind(raw) == "bool" else (f"functions.to_bool({raw})", False)
+        if row.as_ in ("raw", "list"):
+            return f"{raw} if {raw}.__class__ in {self.e.constant(_RAW)} else functions.to_raw({raw})", True
+        if known is not None:
+            return f"{known(self, row)}({raw})", False
+        convert = self.e.constant(conversion_of(row, outward=self.outward))
+        return f"{convert}({raw}, {self._teller()})", False
+
+    def _looked_up(self, row: Value, raw: str) -> str:
+        words = self.e.constant(row.table)
+        found = self.e.bind(f"{words}.get({raw} if {raw}.__class__ is str else functions.as_word({raw}), ...)")
+        self.e.say(f"if {found} is ...: raise Handover")
+        return found
+
+    # ------------------------------------------------------------ numbers
+
+    def _over(self, row: Value, scope: str, put: Put, nothing: Nothing) -> None:
+        """A row over the items of a list: their sum, or all of them."""
+        assert row.each is not None  # noqa: S101  # the caller saw it
+        heavy, e = _is_heavy(row), self.e
+        result, items = e.bind("None"), self.items(self.read(row.each, scope, heavy=heavy))
+        with e.block(f"if {items} is not None:"):
+            e.charge(f"len({items})")
+            e.say(f"{result} = {'[]' if row.collect else 'Decimal()'}")
+            item = e.name("i")
+            with e.block(f"for {item} in {items}:", loop=True):
+                if row.where is not None:
+                    with e.block(f"if {self.holds(row.where, item, heavy=heavy)}:"):
+                        self._gather(row, item, result)
+                else:
+                    self._gather(row, item, result)
+            if not row.collect:
+                e.say(f"{result} = {self._finished(row, result)}")
+        self._maybe(result, put, nothing)
+
+    def items(self, listed: str) -> str:
+        """A variable with a list to go over, or null."""
+        return listed if self.e.kind(listed) == "list" else self.e.bind(f"items_of({listed})")
+
+    def _gather(self, row: Value, item: str, result: str) -> None:
+        if not is_sum(row) and not has_arithmetic(row):
+            self._plain(row, item, lambda code: self.e.say(f"{result}.append({code})"), None)
+            return
+        value = self._computed(row, item)
+        add = f"{result} += {value}" if is_sum(row) else f"{result}.append({value})"
+        self.e.say(f"if {value} is not None: {add}")
+
+    def _computed(self, row: Value, scope: str) -> str:
+        """A variable with value * times / divide + plus - minus, or null; converted unless it is to be added up."""
+        assert row.path is not None  # noqa: S101  # constants never come here
+        heavy, e = _is_heavy(row), self.e
+        raw = self.read(row.path, scope, heavy=heavy)
+        raw = raw if raw.isidentifier() and raw != "None" else e.bind(raw)
+        operand = self._operand(row)
+        value = e.bind(f"{operand}({raw}) if {self._there(row, raw)} else None")
+        if not has_arithmetic(row):
+            return value
+        with e.block(f"if {value} is not None:"):
+            factors = [
+                (sign, self.read(x, scope, heavy=heavy)) for sign, x in (("*", row.times), ("/", row.divide)) if x
+            ]
+            summands = [
+                (s, self.read(x, scope, heavy=heavy)) for s, xs in (("+", row.plus), ("-", row.minus)) for x in xs
+            ]
+            for sign, raw in factors:
+                self._multiplied(row, value, sign, raw)
+            for sign, raw in summands:
+                name = self.e.bind(f"{operand}({raw}) if {self._variable(raw)} is not None else None")
+                self.e.say(f"if {name} is not None and {value} is not None: {value} {sign}= {name}")
+            if not is_sum(row):
+                self.e.say(f"if {value} is not None: {value} = {self._finished(row, value)}")
+        return value
+
+    def _variable(self, code: str) -> str:
+        return code if code.isidentifier() else self.e.bind(code)
+
+    def _multiplied(self, row: Value, value: str, sign: str, raw: str) -> None:
+        factor = self.e.bind(f"quick.number({raw}) if {self._variable(raw)} is not None else None")
+        with self.e.block(f"if {factor} is None or {value} is None:"):
+            self.e.say(f"{value} = None")
+        if sign == "/":
+            with self.e.block(f"elif not {factor}:"):
+                self.e.say("raise Handover")
+        with self.e.block("else:"):
+            code = f"{value} {sign} {factor}"
+            money = sign == "/" and row.as_ == "money"
+            self.e.say(f"{value} = functions.rounded({code}, {self._code()})" if money else f"{value} = {code}")
+
+    def _operand(self, row: Value) -> str:
+        if row.as_ != "money":
+            return "quick.number"
+        return self._of_currency("amount", "major" if self.outward else row.unit)
+
+    def _finished(self, row: Value, value: str) -> str:
+        if row.as_ == "money":
+            if self.outward:
+                return f"functions.money_out({value}, {self._code()}, {row.unit!r})"
+            return f"{self._of_currency('fitted')}({value})"
+        if row.as_ == "int":
+            return f"functions.to_int({value})"
+        if row.as_ == "number":
+            return f"functions.number_out({value})"
+        return f"f'{{{value}:f}}'" if self.outward else value
+
+    # ------------------------------------------------------------ the currency
+
+    def _code(self) -> str:
+        return repr(self.currency) if self.currency else "currency"
+
+    def _of_currency(self, name: str, *arguments: str) -> str:
+        """The name of one of hub.mapping.quick's functions for the document's currency."""
+        make = getattr(quick, name)
+        if self.currency:
+            return self.e.constant(make(self.currency, *arguments))
+        variable = "_".join((name, *arguments))
+        self.prologue[variable] = f"quick.{name}({', '.join(['currency', *map(repr, arguments)])})"
+        return variable
+
+    def _teller(self) -> str:
+        """What a conversion takes beside the value: of a Run, it reads the currency."""
+        self.prologue["teller"] = f"Teller({self._code()})"
+        self.e.constants["Teller"] = Teller
+        return "teller"
+
+
+@dataclass(slots=True)
+class Teller:
+    """Tells a conversion the document's currency."""
+
+    currency: str
+
+
+def _is_heavy(row: Value) -> bool:
+    return row.source != "item" and "[]" in row.label
+
+
+_INWARD: dict[str, Callable[[ValueWriter, Value], str]] = {
+    "int": lambda writer, row: "quick.integer",
+    "decimal": lambda writer, row: "quick.number",
+    "money": lambda writer, row: writer._of_currency("money", row.unit),  # noqa: SLF001
+    "time": lambda writer, row: writer.e.constant(quick.time(row.zone)),
+}
