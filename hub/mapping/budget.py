@@ -13,9 +13,9 @@ LONGEST = 20_000
 """Characters of an expression."""
 DEEPEST = 250
 """Parts of an expression within one another."""
-SEARCH = 1_000_000
+SEARCH = 500_000
 """Steps of one search."""
-MESSAGE = 2_000_000
+MESSAGE = 1_000_000
 """Steps of all searches for one message."""
 _LIGHT = 64
 

@@ -1,7 +1,6 @@
 """A mapping's function does what its rows do one by one."""
 
 import copy
-import json
 import random
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,16 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canonical.serialise import dump_json
-from hub.mapping import compiler
 from hub.mapping.cases import cases_of, mappings_of
 from hub.mapping.catalog import Catalog
 from hub.mapping.compiler import Fast
 from hub.mapping.rendering import Rendering
 from hub.mapping.rows import MappingFile
 from hub.mapping.run import Run
-from hub.mapping.trace import Tracer
 from hub.mapping.translation import Compiled
+from tests.unit.mapping.conftest import HEAD, RECORD, TAIL
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"
 
@@ -146,3 +143,42 @@ def test_they_agree_on_records_that_somebody_has_spoilt(name: str, seed: int) ->
 
 
 FUNCTIONS: dict[str, Fast] = {}
+
+
+# ---------------------------------------------------------------- what a message may cost
+
+LINES = """
+[order.lines]
+each = "lines"
+line_no = "no"
+quantity = "num"
+unit_price = { value = "1.00" }
+amount = { value = "1.00" }
+discount = { value = "0" }
+refund = { value = "none" }
+title = { from = "root", path = "EXPRESSION" }
+"""
+
+
+@pytest.mark.parametrize("text", ["lines[].tags[] | length(@) | to_string(@)", "contains(to_string(@), 'x') && 'y' || 'n'"])
+def test_a_row_that_goes_over_the_whole_record_for_each_line_is_named(text: str, translate: Any) -> None:
+    lines = [{"no": str(number), "num": 1, "tags": ["a" * 30] * 10} for number in range(1100)]
+
+    found = translate(LINES.replace("EXPRESSION", text), {"lines": lines})
+
+    assert [problem.code for problem in found.problems] == ["mapping.budget"]
+    [problem] = found.problems
+    assert problem.rule.startswith("shop/order: order.lines[")
+    assert problem.path == text
+    assert "steps" in problem.found
+    assert "order.toml:" in problem.hint
+
+
+def test_what_python_cannot_take_is_interpreted(folder: Any) -> None:
+    deep = ".".join(["a[*]"] * 40)
+    catalog = folder({"channels/shop/order.toml": f"{HEAD}\nbuyer_note = {{ path = \"{deep} && 'deep'\" }}\n{TAIL}"})
+    catalog.load()
+    mapping = catalog.mapping("channels/shop/order")
+
+    assert Fast(mapping)(RECORD) is None
+    assert by_rows(mapping, RECORD | {"a": [{}]})[0]["order_no"] == str(RECORD["no"])

@@ -3,10 +3,7 @@
 import doctest
 from decimal import Decimal
 
-import jmespath
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from jmespath.exceptions import (
     ArityError,
     EmptyExpressionError,
@@ -19,26 +16,10 @@ from jmespath.exceptions import (
 
 from hub.mapping import catalog, constants, expression, functions, source, telling
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
-    max_leaves=12,
-)
-
 
 @pytest.mark.parametrize("module", [expression, functions, constants, source, telling, catalog])
 def test_the_examples_in_the_docstrings_hold(module):
     assert doctest.testmod(module).failed == 0
-
-
-@given(
-    JSON,
-    st.sampled_from(
-        ["a", "a.b", "a.b.c", "@", "a[0]", "a[*].b", "[].a", "a || b", "a && b.c", "!a", "[?a].b", "*.a", "{x: a}"]
-    ),
-)
-def test_every_expression_means_what_the_library_means(data, text):
-    assert expression.compile(text).search(data) == jmespath.search(text, data)
 
 
 @pytest.mark.parametrize(
