@@ -160,7 +160,9 @@ title = { from = "root", path = "EXPRESSION" }
 """
 
 
-@pytest.mark.parametrize("text", ["lines[].tags[] | length(@) | to_string(@)", "contains(to_string(@), 'x') && 'y' || 'n'"])
+@pytest.mark.parametrize(
+    "text", ["lines[].tags[] | length(@) | to_string(@)", "contains(to_string(@), 'x') && 'y' || 'n'"]
+)
 def test_a_row_that_goes_over_the_whole_record_for_each_line_is_named(text: str, translate: Any) -> None:
     lines = [{"no": str(number), "num": 1, "tags": ["a" * 30] * 10} for number in range(1100)]
 
