@@ -5,7 +5,7 @@ it goes over is a part of the record. `[@, @] | [@, @] | ...` is not: each stage
 expressions (`Weight`) are charged for the size of what they make as well.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from jmespath.exceptions import JMESPathError
 
@@ -42,7 +42,11 @@ class Budget:
         """Take steps away. Raises BudgetExceeded when there are none left."""
         self.left -= steps
         if self.left < 0:
-            raise BudgetExceeded("the expression goes over more items than one message may cost")
+            self.overdrawn()
+
+    def overdrawn(self) -> NoReturn:
+        """Say so."""
+        raise BudgetExceeded("the expression goes over more items than one message may cost")
 
     def charge_for(self, value: Any) -> Any:
         """Take away what a value holds, item by item (a text counts by its length), and return it."""

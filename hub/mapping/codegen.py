@@ -16,6 +16,16 @@ MOST_BLOCKS = 14
 """Loops within one another; Python takes 20."""
 MOST_INDENTS = 90
 """Blocks within one another; Python takes 100."""
+CHAINED = (
+    "subexpression",
+    "pipe",
+    "index_expression",
+    "projection",
+    "filter_projection",
+    "value_projection",
+    "flatten",
+)
+"""Parts of an expression of which the first child alone is evaluated on the same value."""
 _PLAIN = (str, int, bool, type(None))
 
 
@@ -30,12 +40,15 @@ class Emitter:
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {"runtime": runtime}
         self.heavy = False
+        self.gives_up = ""
+        """What is raised where a list holds anything but objects though their fields are read; "": nothing."""
         self.reads: dict[tuple[str, ...], int] = {}
         """How often each path of fields was read anew: what is read more than once is worth hoisting."""
         self._hoisted = sorted(hoisted, key=lambda path: (len(path), path))
         self._count = 0
         self._indent = 1
         self._blocks = 0
+        self._inner = 0
         self._known: dict[tuple[str, str], str] = {}
         self._kinds: dict[str, str] = {}
         self._paths: dict[str, tuple[str, ...]] = {}
@@ -60,6 +73,12 @@ class Emitter:
         if kind:
             self._kinds[name] = kind
         return name
+
+    def once(self, about: str, code: str) -> str:
+        """The variable for code about another variable: the one that holds it already, wherever that is sure."""
+        if (about, code) not in self._known:
+            self._known[about, code] = self.bind(code)
+        return self._known[about, code]
 
     def constant(self, value: Any) -> str:
         """How a constant is written."""
@@ -144,7 +163,7 @@ class Emitter:
         """A Python condition for JMESPath's truth: 0 is true, empty texts, lists and objects are not."""
         if self.kind(name) in ("bool", "list", "text"):
             return name
-        return f"({name} or {name} == 0 and {name} is not False)"
+        return f"({name} or {name} is not None and {name} == 0 and {name} is not False)"
 
     def _both(self, node: Tree, scope: str) -> str:
         first, second = node["children"]
@@ -246,9 +265,10 @@ class Emitter:
     # ------------------------------------------------------------ lists
 
     def charge(self, size: str) -> None:
-        """Take steps from the budget."""
-        self.say(f"budget.left -= {size}")
-        self.say("if budget.left < 0: budget.charge(0)")
+        """Take steps from the budget: from what the function has left, or in a function inside it from the whole."""
+        left = "budget.left" if self._inner else "left"
+        self.say(f"{left} -= {size}")
+        self.say(f"if {left} < 0: budget.overdrawn()")
 
     def _projection(self, node: Tree, scope: str) -> str:
         return self._loop(node, scope, "{}")
@@ -267,6 +287,9 @@ class Emitter:
             self.say(f"{result} = []")
             item = self.name("i")
             with self.block(f"for {item} in {over.format(base)}:", loop=True):
+                if self.gives_up and any(_reads_fields(child) for child in node["children"][1:]):
+                    self.say(f"if {item}.__class__ is not dict: raise {self.gives_up}")
+                    self._kinds[item] = "dict"
                 if len(node["children"]) == 3:
                     with self.block(f"if {self.condition(node['children'][2], item)}:"):
                         self._gather(node["children"][1], item, result)
@@ -278,7 +301,7 @@ class Emitter:
         value = self.value(node, item)
         if value == "None":
             return
-        if not value.isidentifier():
+        if not value.isidentifier() or self.kind(value) in ("dict", "text"):
             self.say(f"{result}.append({value})")
         else:
             self.say(f"if {value} is not None: {result}.append({value})")
@@ -339,6 +362,10 @@ class Emitter:
         elif name == "to_string" and arguments[0].isidentifier():
             [text] = arguments
             result = self.bind(f"{text} if {text}.__class__ is str else {self.call(quick)}({text})", "text")
+        elif name == "length" and self.kind(arguments[0]) == "text":
+            result = self.bind(f"len({arguments[0]})")
+        elif name == "contains" and self.kind(arguments[0]) == "text" and _is_text(children[1]):
+            result = self.bind(f"{arguments[1]} in {arguments[0]}", "bool")
         else:
             kind = "bool" if name in ("contains", "starts_with", "ends_with") else ""
             result = self.bind(f"{self.call(quick)}({', '.join(arguments)})", kind)
@@ -362,6 +389,20 @@ class Emitter:
 
     def _expref(self, node: Tree, scope: str) -> str:
         name, item = self.name("f"), self.name("i")
+        self._inner += 1
         with self.block(f"def {name}({item}):"):
             self.say(f"return {self.value(node['children'][0], item)}")
+        self._inner -= 1
         return self.bind(f"{self.call(runtime.reference)}({name})")
+
+
+def _is_text(node: Tree) -> bool:
+    return node["type"] == "literal" and isinstance(node["value"], str)
+
+
+def _reads_fields(node: Tree) -> bool:
+    """Whether an expression reads a field of what it is evaluated on."""
+    if node["type"] == "field":
+        return True
+    inner = [child for child in node["children"] if isinstance(child, dict)]
+    return any(map(_reads_fields, inner[:1] if node["type"] in CHAINED else inner))

@@ -21,8 +21,6 @@ from hub.mapping.rows import Listing, MappingFile, Object, Part, Row, Switch, Va
 Rows = list[tuple[str, Row]]
 Function = Callable[[Any, Budget], Any]
 """A record in; the document out, or the text of the rule that ignores it."""
-_CHAINED = ("subexpression", "pipe", "index_expression", "projection", "filter_projection", "flatten")
-"""Parts of an expression whose first child alone sees the item."""
 _GIVES_UP = (Handover, Unfit, *EVALUATION_ERRORS)
 
 
@@ -79,6 +77,7 @@ class _FileWriter:
     def __init__(self, mapping: MappingFile, hoisted: frozenset[tuple[str, ...]]) -> None:
         self._mapping = mapping
         self.e = Emitter(hoisted)
+        self.e.gives_up = Handover.__name__
         currency = mapping.currency if isinstance(mapping.currency, str) else ""
         self._values = ValueWriter(self.e, outward=mapping.outward, currency=currency)
         self._waiting: list[tuple[tuple[bool, int], Callable[[], None]]] = []
@@ -105,7 +104,9 @@ class _FileWriter:
         e.say("return document")
         before = [f" {name} = {code}" for name, code in self._values.prologue.items()]
         before += [" pending = False", *(f" {name} = []" for name in self._remembered)]
-        return "\n".join(["def build(root, budget):", *e.lines[:start], *before, *e.lines[start:]])
+        return "\n".join(
+            ["def build(root, budget):", " left = budget.left", *e.lines[:start], *before, *e.lines[start:]]
+        )
 
     def row(self, row: Row, spot: Spot, put: Put, nothing: Nothing) -> None:
         """Any row."""

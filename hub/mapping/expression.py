@@ -147,7 +147,8 @@ def _compiled(tree: Tree, *, heavy: bool) -> Callable[[Any], Any]:
         result = emitter.value(tree, "data")
     except Uncompiled:
         return lambda data: Walker(SEARCH).evaluate(tree, data, heavy=heavy)
-    spend = " budget = Budget()\n" if any("budget" in line for line in emitter.lines) else ""
+    spends = any("budget" in line for line in emitter.lines)
+    spend = " budget = Budget()\n left = budget.left\n" if spends else ""
     body = "\n".join(emitter.lines)
     source = f"def search(data):\n{spend}{body}\n return {result}"
     names: dict[str, Any] = {**emitter.constants, "Budget": Budget}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from canonical.money import minor_unit
 from hub.mapping import functions, quick
 from hub.mapping.codegen import Emitter, Uncompiled
 from hub.mapping.expression import Expression
@@ -19,6 +20,7 @@ Put = Callable[[str], None]
 """Writes what becomes of a value: given the variable or constant that holds it."""
 Nothing = Callable[[], None] | None
 """Writes what is to happen where there is no value; None where nothing is."""
+_MOST = 10**15
 _RAW = frozenset((str, int, float, bool, list, dict))
 
 
@@ -49,8 +51,9 @@ class ValueWriter:
         self.currency = currency
         self.prologue: dict[str, str] = {}
         """What must stand before the rows: variable -> code."""
-        for one in (functions, quick, Decimal, Handover, is_absent, items_of):
+        for one in (functions, Decimal, Handover, is_absent, items_of, quick.integer, quick.number, quick.text):
             emitter.constants[one.__name__.rpartition(".")[2]] = one
+        emitter.constants["PLAIN"] = quick.PLAIN
 
     def scope(self, source: str, spot: Spot) -> str:
         """The variable that holds what a row reads from."""
@@ -104,6 +107,10 @@ class ValueWriter:
             return
         if not raw.isidentifier():
             raw = self.e.bind(raw)
+        if row.as_ == "money" and row.table is None and not self.outward:
+            value = self._operand(row, raw, self._there(row, raw))
+            self._maybe(value, lambda code: put(self._fitted(code)), nothing)
+            return
         with self.e.block(f"if {self._there(row, raw)}:"):
             code, sure = self._converted(row, raw)
             if sure:
@@ -129,7 +136,9 @@ class ValueWriter:
         if len(texts) == len(row.absent):
             known = f"!= {texts[0]!r}" if len(texts) == 1 else f"not in {tuple(texts)!r}"
             return f"{raw} is not None and {raw} {known}"
-        return f"{raw} is not None and not is_absent({raw}, {self.e.constant(absent_of(row))})"
+        text = f"{raw} not in {tuple(texts)!r}" if texts else "True"
+        other = f"not is_absent({raw}, {self.e.constant(absent_of(row))})"
+        return f"{raw} is not None and ({text} if {raw}.__class__ is str else {other})"
 
     def _numbered(self, row: Value, spot: Spot, put: Put) -> Put:
         if row.label not in spot.seen:
@@ -149,17 +158,19 @@ class ValueWriter:
         """The code of a converted value, and whether it is sure not to be null."""
         if row.table is not None:
             return self._looked_up(row, raw), True
-        known = _INWARD.get(row.as_) if not self.outward or row.as_ not in ("money", "time", "decimal") else None
         if row.as_ == "text":
-            if self.e.kind(raw) == "text":
-                return raw, True
-            return f"{raw} if {raw}.__class__ is str else functions.to_text({raw})", True
+            sure = self.e.kind(raw) == "text"
+            return raw if sure else f"{raw} if {raw}.__class__ is str else text({raw})", True
         if row.as_ == "bool":
             return (raw, True) if self.e.kind(raw) == "bool" else (f"functions.to_bool({raw})", False)
         if row.as_ in ("raw", "list"):
             return f"{raw} if {raw}.__class__ in {self.e.constant(_RAW)} else functions.to_raw({raw})", True
-        if known is not None:
-            return f"{known(self, row)}({raw})", False
+        if row.as_ == "int":
+            return f"{raw} if {raw}.__class__ is int and {-_MOST} < {raw} < {_MOST} else integer({raw})", False
+        if not self.outward and row.as_ == "time":
+            return f"{self.e.constant(quick.time(row.zone))}({raw})", False
+        if not self.outward and row.as_ == "decimal":
+            return f"number({raw})", False
         convert = self.e.constant(conversion_of(row, outward=self.outward))
         return f"{convert}({raw}, {self._teller()})", False
 
@@ -208,10 +219,10 @@ class ValueWriter:
         heavy, e = _is_heavy(row), self.e
         raw = self.read(row.path, scope, heavy=heavy)
         raw = raw if raw.isidentifier() and raw != "None" else e.bind(raw)
-        operand = self._operand(row)
-        value = e.bind(f"{operand}({raw}) if {self._there(row, raw)} else None")
+        read = self._operand(row, raw, self._there(row, raw))
         if not has_arithmetic(row):
-            return value
+            return read
+        value = e.bind(read)
         with e.block(f"if {value} is not None:"):
             factors = [
                 (sign, self.read(x, scope, heavy=heavy)) for sign, x in (("*", row.times), ("/", row.divide)) if x
@@ -222,7 +233,7 @@ class ValueWriter:
             for sign, raw in factors:
                 self._multiplied(row, value, sign, raw)
             for sign, raw in summands:
-                name = self.e.bind(f"{operand}({raw}) if {self._variable(raw)} is not None else None")
+                name = self._operand(row, self._variable(raw), f"{raw} is not None")
                 self.e.say(f"if {name} is not None and {value} is not None: {value} {sign}= {name}")
             if not is_sum(row):
                 self.e.say(f"if {value} is not None: {value} = {self._finished(row, value)}")
@@ -232,7 +243,9 @@ class ValueWriter:
         return code if code.isidentifier() else self.e.bind(code)
 
     def _multiplied(self, row: Value, value: str, sign: str, raw: str) -> None:
-        factor = self.e.bind(f"quick.number({raw}) if {self._variable(raw)} is not None else None")
+        raw = self._variable(raw)
+        whole = f"{raw}.__class__ is int and {-_MOST} < {raw} < {_MOST}"
+        factor = self.e.once(raw, f"{raw} if {raw} is None or {whole} else number({raw})")
         with self.e.block(f"if {factor} is None or {value} is None:"):
             self.e.say(f"{value} = None")
         if sign == "/":
@@ -243,41 +256,48 @@ class ValueWriter:
             money = sign == "/" and row.as_ == "money"
             self.e.say(f"{value} = functions.rounded({code}, {self._code()})" if money else f"{value} = {code}")
 
-    def _operand(self, row: Value) -> str:
-        if row.as_ != "money":
-            return "quick.number"
-        return self._of_currency("amount", "major" if self.outward else row.unit)
+    def _operand(self, row: Value, raw: str, there: str) -> str:
+        """A variable with an exact number (of money: in the main unit), or null."""
+        code = f"number({raw})"
+        if row.as_ == "money":
+            unit = "major" if self.outward else row.unit
+            code = f"{self._of_currency('amount', quick.amount, unit)}({raw})"
+            if not functions.UNITS[unit]:
+                code = f"Decimal({raw}) if {raw}.__class__ is str and PLAIN({raw}) else {code}"
+        return self.e.once(raw, f"({code}) if {there} else None")
 
     def _finished(self, row: Value, value: str) -> str:
         if row.as_ == "money":
             if self.outward:
                 return f"functions.money_out({value}, {self._code()}, {row.unit!r})"
-            return f"{self._of_currency('fitted')}({value})"
+            return self._fitted(value)
         if row.as_ == "int":
             return f"functions.to_int({value})"
         if row.as_ == "number":
             return f"functions.number_out({value})"
         return f"f'{{{value}:f}}'" if self.outward else value
 
+    def _fitted(self, value: str) -> str:
+        """Money held against the digits of its currency."""
+        unit = self._of_currency("cent", minor_unit)
+        return f"{value} if {value}.same_quantum({unit}) else functions.fitted({value}, {self._code()})"
+
     # ------------------------------------------------------------ the currency
 
     def _code(self) -> str:
         return repr(self.currency) if self.currency else "currency"
 
-    def _of_currency(self, name: str, *arguments: str) -> str:
-        """The name of one of hub.mapping.quick's functions for the document's currency."""
-        make = getattr(quick, name)
+    def _of_currency(self, name: str, make: Callable[..., Any], *arguments: str) -> str:
+        """The name of what is made for the document's currency: now where the mapping says which, else by the code."""
         if self.currency:
             return self.e.constant(make(self.currency, *arguments))
         variable = "_".join((name, *arguments))
-        self.prologue[variable] = f"quick.{name}({', '.join(['currency', *map(repr, arguments)])})"
+        self.prologue[variable] = f"{self.e.call(make)}({', '.join(['currency', *map(repr, arguments)])})"
         return variable
 
     def _teller(self) -> str:
         """What a conversion takes beside the value: of a Run, it reads the currency."""
-        self.prologue["teller"] = f"Teller({self._code()})"
-        self.e.constants["Teller"] = Teller
-        return "teller"
+        return self._of_currency("teller", Teller)
 
 
 @dataclass(slots=True)
@@ -289,11 +309,3 @@ class Teller:
 
 def _is_heavy(row: Value) -> bool:
     return row.source != "item" and "[]" in row.label
-
-
-_INWARD: dict[str, Callable[[ValueWriter, Value], str]] = {
-    "int": lambda writer, row: "quick.integer",
-    "decimal": lambda writer, row: "quick.number",
-    "money": lambda writer, row: writer._of_currency("money", row.unit),  # noqa: SLF001
-    "time": lambda writer, row: writer.e.constant(quick.time(row.zone)),
-}

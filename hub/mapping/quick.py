@@ -11,15 +11,24 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from canonical.money import minor_digits, minor_unit
+from canonical.money import minor_digits
 from hub.mapping import functions
 
 _MOST = 10**15
-_PLAIN = re.compile(r"-?\d{1,15}\.\d\d", re.ASCII).fullmatch
+_FAR = 10**30
+PLAIN = re.compile(r"-?\d{1,15}\.\d\d", re.ASCII).fullmatch
+"""12.50: the two digits that nearly every currency has."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOST_DAYS = 1000
 
 Number = Callable[[Any], Decimal | None]
+
+
+def text(value: Any) -> str:
+    """functions.to_text."""
+    if value.__class__ is int and -_FAR < value < _FAR:
+        return str(value)
+    return functions.to_text(value)
 
 
 def integer(value: Any) -> int | None:
@@ -45,32 +54,13 @@ def amount(currency: str, unit: str) -> Number:
     def read(value: Any) -> Decimal | None:
         kind = value.__class__
         if kind is str and not smaller_by:
-            if _PLAIN(value):
+            if PLAIN(value):
                 return Decimal(value)
         elif kind is int and -_MOST < value < _MOST:
             return Decimal(value).scaleb(-smaller_by) if smaller_by else Decimal(value)
         return functions.to_amount(value, currency, unit)
 
     return read
-
-
-@lru_cache(maxsize=64)
-def fitted(currency: str) -> Callable[[Decimal], Decimal]:
-    """functions.fitted for one currency."""
-    unit = minor_unit(currency)
-    return lambda value: value if value.same_quantum(unit) else functions.fitted(value, currency)
-
-
-@lru_cache(maxsize=64)
-def money(currency: str, unit: str) -> Number:
-    """functions.to_money for one currency and unit."""
-    read, fit = amount(currency, unit), minor_unit(currency)
-
-    def convert(value: Any) -> Decimal | None:
-        found = read(value)
-        return found if found is None or found.same_quantum(fit) else functions.fitted(found, currency)
-
-    return convert
 
 
 @lru_cache(maxsize=64)

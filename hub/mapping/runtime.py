@@ -90,8 +90,17 @@ reference = _Expression
 # ---------------------------------------------------------------- functions, the usual case first
 
 
+_encoded = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_WORDS = {None: "null", True: "true", False: "false"}
+
+
 def to_string(value: Any) -> str:
-    return value if value.__class__ is str else json.dumps(value, separators=(",", ":"), default=str)
+    kind = value.__class__
+    if kind is str:
+        return value  # type: ignore[no-any-return]  # just checked
+    if kind is bool or value is None:
+        return _WORDS[value]
+    return _encoded(value)
 
 
 def to_number(value: Any) -> Any:
