@@ -2,14 +2,10 @@
 
 import typer
 
-from hub.cli.output import PROBLEMS, WELL, emit, err, errors, out, table
+from hub import wiring
+from hub.cli.output import PROBLEMS, WELL, JsonOption, emit, err, errors, out, table
 
-app = typer.Typer(help="Benchmarks: real processes over loopback, every id checked.", no_args_is_help=True)
-
-
-@app.callback()
-def _root() -> None:
-    """Keep `flow` a command of its own."""
+app = typer.Typer(help="Benchmarks, each beside a baseline that runs in the same rounds.", no_args_is_help=True)
 
 
 @app.command()
@@ -17,10 +13,10 @@ def flow(
     orders: int = typer.Option(5000, "--orders", min=1, help="Orders to send."),
     store: str = typer.Option("", "--store", help="Database URL of an empty store; empty: a fresh SQLite file."),
     destinations: int = typer.Option(1, "--destinations", min=1, max=10, help="Destinations each order goes to."),
-    as_json: bool = typer.Option(False, "--json", help="JSON for machines."),
+    as_json: bool = JsonOption,
 ) -> None:
     """Signed webhooks through a hub process to a receiver, beside the same client and receiver without the hub."""
-    from hub import bench as measure  # heavy, and only needed here
+    from hub.bench import flow as measure  # heavy, and only needed here
 
     with errors():
         figures = measure.flow(orders, store, destinations, lambda text: err.print(text, markup=False))
@@ -32,3 +28,36 @@ def flow(
     if bad and not as_json:
         out.print("[red]some orders were lost, doubled or out of order[/]")
     raise typer.Exit(PROBLEMS if bad else WELL)
+
+
+@app.command()
+def mapping(
+    rounds: int = typer.Option(15, "--rounds", min=1, max=1000, help="Rounds; each measures every way in turn."),
+    check: bool = typer.Option(False, "--check", help="Exit 1 where a goal is missed."),
+    as_json: bool = JsonOption,
+) -> None:
+    """What mapping an order costs, beside the `jmespath` library and beside the same mapping written by hand.
+
+    CPU time of one process; ratios are taken inside each round, and their median counts. The goals are those of
+    docs/benchmarks.md.
+
+    Example: hub bench mapping --rounds 50 --json
+    """
+    from hub.bench import mapping as measure  # only needed here
+
+    with errors():
+        results = measure.measure(wiring.mappings_folder(), rounds, lambda text: err.print(text, markup=False))
+    if as_json:
+        emit({result.platform: result.as_dict() for result in results})
+    else:
+        rows = [
+            (result.platform, name.replace("_", " "), f"{found:.2f}", goal, "yes" if met else "no")
+            for result in results
+            for name, found, goal, met in result.goals()
+        ]
+        table(("order of", "ratio", "found", "goal", "met"), rows)
+        for result in results:
+            told = ", ".join(f"{name} {value:.0f}" for name, value in result.microseconds.items())
+            out.print(f"{result.platform}, microseconds of CPU: {told}")
+    missed = not all(met for result in results for *_, met in result.goals())
+    raise typer.Exit(PROBLEMS if check and missed else WELL)

@@ -26,6 +26,8 @@ CHAINED = (
     "flatten",
 )
 """Parts of an expression of which the first child alone is evaluated on the same value."""
+_CHEAP = 2
+"""Fields that are read before they are known to be needed."""
 _PLAIN = (str, int, bool, type(None))
 
 
@@ -40,6 +42,8 @@ class Emitter:
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {"runtime": runtime}
         self.heavy = False
+        self.charges = False
+        """Whether the code needs a budget."""
         self.gives_up = ""
         """What is raised where a list holds anything but objects though their fields are read; "": nothing."""
         self.reads: dict[tuple[str, ...], int] = {}
@@ -49,6 +53,7 @@ class Emitter:
         self._indent = 1
         self._blocks = 0
         self._inner = 0
+        self._cheap: set[str] = set()
         self._known: dict[tuple[str, str], str] = {}
         self._kinds: dict[str, str] = {}
         self._paths: dict[str, tuple[str, ...]] = {}
@@ -173,9 +178,12 @@ class Emitter:
         self._deeper()
         right = self.condition(second, scope)
         self._indent -= 1
-        inner, self.lines, self._known = self.lines, lines, known
-        if not inner:
+        inner, self.lines = self.lines, lines
+        if len(inner) <= _CHEAP and self._cheap.issuperset(line.strip() for line in inner):
+            # reading a field costs less than a branch around it
+            self.lines += [line[1:] for line in inner]
             return f"({left} {word} {right})"
+        self._known = known
         held = self.bind(left, "bool")
         self.say(f"if {held}:" if word == "and" else f"if not {held}:")
         self.lines += inner
@@ -203,7 +211,14 @@ class Emitter:
 
     def _get(self, field: str, scope: str) -> str:
         get = f"{scope}.get({self.constant(field)})"
-        name = self.bind(get if self.kind(scope) == "dict" else f"{get} if isinstance({scope}, dict) else None")
+        if self.kind(scope) == "dict":
+            name = self.bind(get)
+            self._cheap.add(self.lines[-1].strip())
+        elif self.gives_up:
+            # what is neither an object nor empty has no get(): that gives up, too
+            name = self.bind(f"{get} if {scope} else None")
+        else:
+            name = self.bind(f"{get} if isinstance({scope}, dict) else None")
         if scope in self._paths:
             path = self._paths[name] = (*self._paths[scope], field)
             self.reads[path] = self.reads.get(path, 0) + 1
@@ -225,15 +240,22 @@ class Emitter:
         return self._either(node, scope, "if {}:")
 
     def _either(self, node: Tree, scope: str, head: str) -> str:
-        first, second = node["children"]
+        first, *others = _operands(node, node["type"])
         left = self.value(first, scope)
-        name = self.bind(left)
-        with self.block(head.format(self.truth(self._variable(left)))):
-            right = self.value(second, scope)
-            self.say(f"{name} = {right}")
-        if self.kind(left) and self.kind(left) == self.kind(right):
-            self._kinds[name] = self.kind(left)
+        name, kinds = self.bind(left), {self.kind(left)}
+        self._otherwise(name, others, scope, head, kinds)
+        if len(kinds) == 1:
+            self._kinds[name] = kinds.pop()
         return name
+
+    def _otherwise(self, name: str, others: list[Tree], scope: str, head: str, kinds: set[str]) -> None:
+        if not others:
+            return
+        with self.block(head.format(self.truth(name))):
+            value = self.value(others[0], scope)
+            self.say(f"{name} = {value}")
+            kinds.add(self.kind(value))
+            self._otherwise(name, others[1:], scope, head, kinds)
 
     def _not_expression(self, node: Tree, scope: str) -> str:
         return self.bind(f"not ({self.condition(node['children'][0], scope)})", "bool")
@@ -260,15 +282,19 @@ class Emitter:
             return f"({self._variable(left)} is {right})"
         if isinstance(value, str) or (isinstance(value, (int, float)) and value not in (0, 1)):
             return f"({left} == {right})"
-        return f"{self.call(runtime.equal)}({left}, {right})"
+        left, right = self._variable(left), self._variable(right)
+        return f"({left} == {right} and ({left}.__class__ is bool) is ({right}.__class__ is bool))"
 
     # ------------------------------------------------------------ lists
 
     def charge(self, size: str) -> None:
         """Take steps from the budget: from what the function has left, or in a function inside it from the whole."""
+        self.charges = True
         left = "budget.left" if self._inner else "left"
         self.say(f"{left} -= {size}")
-        self.say(f"if {left} < 0: budget.overdrawn()")
+        if self._inner or self._blocks:
+            # a list that is gone over once cannot cost more than the record is long
+            self.say(f"if {left} < 0: budget.overdrawn()")
 
     def _projection(self, node: Tree, scope: str) -> str:
         return self._loop(node, scope, "{}")
@@ -280,22 +306,40 @@ class Emitter:
         return self._loop(node, scope, "{}")
 
     def _loop(self, node: Tree, scope: str, over: str, kind: str = "list") -> str:
-        base = self._variable(self.value(node["children"][0], scope))
+        base, *inner = node["children"]
+        flat = kind == "list" and base["type"] == "flatten"
+        source = self._variable(self.value(base["children"][0] if flat else base, scope))
         result = self.bind("None", "list")
-        with self.block(f"if isinstance({base}, {kind}):"):
-            self.charge(f"len({base})")
+        with self.block(f"if {self._is_list(source) if kind == 'list' else f'isinstance({source}, dict)'}:"):
+            self.charge(f"len({source})")
             self.say(f"{result} = []")
             item = self.name("i")
-            with self.block(f"for {item} in {over.format(base)}:", loop=True):
-                if self.gives_up and any(_reads_fields(child) for child in node["children"][1:]):
-                    self.say(f"if {item}.__class__ is not dict: raise {self.gives_up}")
-                    self._kinds[item] = "dict"
-                if len(node["children"]) == 3:
-                    with self.block(f"if {self.condition(node['children'][2], item)}:"):
-                        self._gather(node["children"][1], item, result)
+            with self.block(f"for {item} in {over.format(source)}:", loop=True):
+                if flat:
+                    self._each_of(inner, item, result)
                 else:
-                    self._gather(node["children"][1], item, result)
+                    self._each(inner, item, result)
         return result
+
+    def _each_of(self, inner: list[Tree], item: str, result: str) -> None:
+        """An item of a list that is flattened on the way: itself, or each of its own items."""
+        self.say(f"if {item}.__class__ is list: {'budget.left' if self._inner else 'left'} -= len({item})")
+        one = self.name("i")
+        with self.block(f"for {one} in ({item} if isinstance({item}, list) else ({item},)):", loop=True):
+            self._each(inner, one, result)
+
+    def _each(self, inner: list[Tree], item: str, result: str) -> None:
+        if self.gives_up and any(map(_reads_fields, inner)):
+            self.say(f"if {item}.__class__ is not dict: raise {self.gives_up}")
+            self._kinds[item] = "dict"
+        if len(inner) == 2:
+            with self.block(f"if {self.condition(inner[1], item)}:"):
+                self._gather(inner[0], item, result)
+        else:
+            self._gather(inner[0], item, result)
+
+    def _is_list(self, name: str) -> str:
+        return f"{name} is not None" if self.kind(name) == "list" else f"isinstance({name}, list)"
 
     def _gather(self, node: Tree, item: str, result: str) -> None:
         value = self.value(node, item)
@@ -309,7 +353,7 @@ class Emitter:
     def _flatten(self, node: Tree, scope: str) -> str:
         base = self._variable(self.value(node["children"][0], scope))
         result = self.bind("None", "list")
-        with self.block(f"if isinstance({base}, list):"):
+        with self.block(f"if {self._is_list(base)}:"):
             self.charge(f"len({base})")
             self.say(f"{result} = []")
             item = self.name("i")
@@ -347,6 +391,7 @@ class Emitter:
 
     def _weigh(self, name: str) -> None:
         if self.heavy:
+            self.charges = True
             self.say(f"budget.charge_for({name})")
 
     # ------------------------------------------------------------ functions
@@ -362,6 +407,8 @@ class Emitter:
         elif name == "to_string" and arguments[0].isidentifier():
             [text] = arguments
             result = self.bind(f"{text} if {text}.__class__ is str else {self.call(quick)}({text})", "text")
+        elif name == "not_null" and 1 < len(arguments) < 5:
+            result = self.bind(self._first_there([self._variable(argument) for argument in arguments]))
         elif name == "length" and self.kind(arguments[0]) == "text":
             result = self.bind(f"len({arguments[0]})")
         elif name == "contains" and self.kind(arguments[0]) == "text" and _is_text(children[1]):
@@ -371,6 +418,10 @@ class Emitter:
             result = self.bind(f"{self.call(quick)}({', '.join(arguments)})", kind)
         self._weigh(result)
         return result
+
+    def _first_there(self, names: list[str]) -> str:
+        *others, last = names
+        return " ".join(f"{name} if {name} is not None else" for name in others) + f" {last}"
 
     def _words(self, node: Tree, scope: str) -> list[str]:
         """The texts of a list that is written out, where the scope is sure not to be null."""
@@ -394,6 +445,12 @@ class Emitter:
             self.say(f"return {self.value(node['children'][0], item)}")
         self._inner -= 1
         return self.bind(f"{self.call(runtime.reference)}({name})")
+
+
+def _operands(node: Tree, kind: str) -> list[Tree]:
+    """a || b || c is ((a || b) || c) in the tree, and means the same as a || (b || c)."""
+    first, second = node["children"]
+    return [*(_operands(first, kind) if first["type"] == kind else [first]), second]
 
 
 def _is_text(node: Tree) -> bool:

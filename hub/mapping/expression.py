@@ -35,7 +35,7 @@ class Expression:
         self.text = text
         self.tree = tree
         self.weight = measure(tree)
-        self.search = _field_reader(tree) or self._first
+        self.search = self._first
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -49,9 +49,7 @@ class Expression:
 
         `heavy`: charge for the size of what is made, as where the same data is gone over again and again.
         """
-        tree, heavy, read = self.tree, heavy or not self.weight.light, _field_reader(self.tree)
-        if read is not None:
-            return lambda data, walker: read(data)
+        tree, heavy = self.tree, heavy or not self.weight.light
         return lambda data, walker: walker.evaluate(tree, data, heavy=heavy)
 
 
@@ -147,46 +145,10 @@ def _compiled(tree: Tree, *, heavy: bool) -> Callable[[Any], Any]:
         result = emitter.value(tree, "data")
     except Uncompiled:
         return lambda data: Walker(SEARCH).evaluate(tree, data, heavy=heavy)
-    spends = any("budget" in line for line in emitter.lines)
-    spend = " budget = Budget()\n left = budget.left\n" if spends else ""
+    spend = " budget = Budget()\n left = budget.left\n" if emitter.charges else ""
     body = "\n".join(emitter.lines)
     source = f"def search(data):\n{spend}{body}\n return {result}"
     names: dict[str, Any] = {**emitter.constants, "Budget": Budget}
     exec(source, names)  # noqa: S102  # written by codegen from the tree, with constants for all texts
     search: Callable[[Any], Any] = names["search"]
     return search
-
-
-def _field_reader(tree: Tree) -> Callable[[Any], Any] | None:
-    """Paths of plain fields (most rows of a mapping) are walked directly, with the interpreter's own meaning."""
-    names = _field_path(tree)
-    if names is None:
-        return None
-    if len(names) == 1:
-        name = names[0]
-        return lambda data: data.get(name) if isinstance(data, dict) else None
-    first, rest = names[0], names[1:]
-
-    def walk(data: Any) -> Any:
-        value = data.get(first) if isinstance(data, dict) else None
-        for name in rest:
-            if not isinstance(value, dict):
-                return None
-            value = value.get(name)
-        return value
-
-    return walk
-
-
-def _field_path(tree: Tree) -> list[str] | None:
-    if tree["type"] == "field":
-        return [tree["value"]]
-    if tree["type"] != "subexpression":
-        return None
-    names: list[str] = []
-    for child in tree["children"]:
-        part = _field_path(child)
-        if part is None:
-            return None
-        names += part
-    return names

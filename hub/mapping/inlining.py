@@ -51,7 +51,17 @@ class ValueWriter:
         self.currency = currency
         self.prologue: dict[str, str] = {}
         """What must stand before the rows: variable -> code."""
-        for one in (functions, Decimal, Handover, is_absent, items_of, quick.integer, quick.number, quick.text):
+        for one in (
+            functions,
+            Decimal,
+            Handover,
+            is_absent,
+            items_of,
+            quick.integer,
+            quick.number,
+            quick.text,
+            quick.whole,
+        ):
             emitter.constants[one.__name__.rpartition(".")[2]] = one
         emitter.constants["PLAIN"] = quick.PLAIN
 
@@ -189,7 +199,7 @@ class ValueWriter:
         result, items = e.bind("None"), self.items(self.read(row.each, scope, heavy=heavy))
         with e.block(f"if {items} is not None:"):
             e.charge(f"len({items})")
-            e.say(f"{result} = {'[]' if row.collect else 'Decimal()'}")
+            e.say(f"{result} = {'[]' if row.collect else '0' if _stays_whole(row) else 'Decimal()'}")
             item = e.name("i")
             with e.block(f"for {item} in {items}:", loop=True):
                 if row.where is not None:
@@ -259,6 +269,8 @@ class ValueWriter:
     def _operand(self, row: Value, raw: str, there: str) -> str:
         """A variable with an exact number (of money: in the main unit), or null."""
         code = f"number({raw})"
+        if _stays_whole(row):
+            code = f"{raw} if {raw}.__class__ is int and {-_MOST} < {raw} < {_MOST} else {code}"
         if row.as_ == "money":
             unit = "major" if self.outward else row.unit
             code = f"{self._of_currency('amount', quick.amount, unit)}({raw})"
@@ -272,7 +284,7 @@ class ValueWriter:
                 return f"functions.money_out({value}, {self._code()}, {row.unit!r})"
             return self._fitted(value)
         if row.as_ == "int":
-            return f"functions.to_int({value})"
+            return f"whole({value})"
         if row.as_ == "number":
             return f"functions.number_out({value})"
         return f"f'{{{value}:f}}'" if self.outward else value
@@ -305,6 +317,11 @@ class Teller:
     """Tells a conversion the document's currency."""
 
     currency: str
+
+
+def _stays_whole(row: Value) -> bool:
+    """Whether whole numbers can be added up as they are: multiplied, they could become longer than a decimal holds."""
+    return row.as_ == "int" and row.times is None and row.divide is None
 
 
 def _is_heavy(row: Value) -> bool:

@@ -5,7 +5,7 @@ Whatever is not plainly usual goes to the conversion itself (hub.mapping.functio
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ _MOST = 10**15
 _FAR = 10**30
 PLAIN = re.compile(r"-?\d{1,15}\.\d\d", re.ASCII).fullmatch
 """12.50: the two digits that nearly every currency has."""
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", re.ASCII).fullmatch
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOST_DAYS = 1000
 
@@ -36,6 +37,11 @@ def integer(value: Any) -> int | None:
     if value.__class__ is int and -_MOST < value < _MOST:
         return value
     return functions.to_int(value)
+
+
+def whole(value: Any) -> int | None:
+    """functions.to_int of a result."""
+    return value if value.__class__ is int else functions.to_int(Decimal(value))
 
 
 def number(value: Any) -> Decimal | None:
@@ -83,6 +89,11 @@ def time(zone: str) -> Callable[[Any], datetime | None]:
                     return read(f"{value}Z") - offset
                 except (ValueError, OverflowError):
                     pass
+        elif value.__class__ is str and _ISO(value):
+            try:
+                return read(value).astimezone(UTC)
+            except (ValueError, OverflowError):
+                pass
         return functions.to_time(value, zone)
 
     return convert

@@ -19,7 +19,7 @@ class Run:
         "currency", "deferred", "document", "failed", "mapping", "pending", "problems", "root", "seen", "walker",
     )  # fmt: skip
 
-    def __init__(self, mapping: "MappingFile", root: Any) -> None:
+    def __init__(self, mapping: "MappingFile", root: Any, walker: Walker | None = None) -> None:
         self.mapping = mapping
         self.root = root
         self.currency = ""
@@ -29,7 +29,7 @@ class Run:
         self.deferred: list[tuple[tuple[bool, int], Callable[[], None]]] = []
         self.pending = False
         self.seen: dict[tuple[str, tuple[int, ...], str], int] = {}
-        self.walker = Walker(MESSAGE)
+        self.walker = walker or Walker(MESSAGE)
 
 
 class Frame:

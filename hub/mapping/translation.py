@@ -109,7 +109,7 @@ class Compiled:
         draft, problems, failed = self.draft(record), list[Problem](), set[str]()
         if draft is None:
             run = Run(self.mapping, record)
-            draft = self._interpreted(run)
+            draft = self.interpreted(run)
             problems, failed = run.problems, run.failed
         if isinstance(draft, str):
             return told(ignored=draft, subject=subject)
@@ -127,7 +127,7 @@ class Compiled:
             return told(problems=findings, draft=document)
         return told(document=document, draft=document)
 
-    def _interpreted(self, run: Run) -> dict[str, Any] | str:
+    def interpreted(self, run: Run) -> dict[str, Any] | str:
         """The same as `draft`, with everything that is wrong noted in the run."""
         for condition, why in self.mapping.ignore:
             try:

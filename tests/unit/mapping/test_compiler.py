@@ -70,7 +70,7 @@ def by_rows(mapping: MappingFile, record: Any) -> tuple[Any, bool]:
         made, problems = Rendering(mapping, lambda row, build: build).render(record)
         return made, bool(problems)
     run = Run(mapping, record)
-    return Compiled(mapping, lambda row, build: build)._interpreted(run), bool(run.problems)  # noqa: SLF001
+    return Compiled(mapping, lambda row, build: build).interpreted(run), bool(run.problems)
 
 
 def with_types(value: Any) -> Any:
@@ -176,7 +176,7 @@ def test_a_row_that_goes_over_the_whole_record_for_each_line_is_named(text: str,
     assert "order.toml:" in problem.hint
 
 
-def test_what_python_cannot_take_is_interpreted(folder: Any) -> None:
+def test_what_python_cannot_take_isinterpreted(folder: Any) -> None:
     deep = ".".join(["a[*]"] * 40)
     catalog = folder({"channels/shop/order.toml": f"{HEAD}\nbuyer_note = {{ path = \"{deep} && 'deep'\" }}\n{TAIL}"})
     catalog.load()

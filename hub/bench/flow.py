@@ -85,7 +85,7 @@ def flow(orders: int, store: str, destinations: int, tell: Callable[[str], None]
         _refuse_used(url)
         receiver_port, hub_port = free_port(), free_port()
         config = _write_config(folder, url, hub_port, receiver_port, destinations)
-        receiver = [sys.executable, "-m", "hub.bench", str(receiver_port)]
+        receiver = [sys.executable, "-m", "hub.bench.flow", str(receiver_port)]
         with running(receiver, folder / "receiver.log", receiver_port):
             tell(f"bare loop: {orders} documents, {IN_FLIGHT} in flight")
             bare = asyncio.run(_bare(orders, receiver_port))

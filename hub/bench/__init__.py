@@ -1,0 +1,1 @@
+"""Benchmarks: each answers one question, beside a baseline that runs in the same rounds."""
