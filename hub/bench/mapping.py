@@ -83,13 +83,12 @@ class _Searched(Walker):
     def __init__(self) -> None:
         super().__init__(MESSAGE)
         self._parsed: dict[int, ParsedResult] = {}
-        self._functions_of_hub = Options(custom_functions=FUNCTIONS)
 
     def evaluate(self, tree: dict[str, Any], data: Any, *, heavy: bool) -> Any:
         parsed = self._parsed.get(id(tree))
         if parsed is None:
-            parsed = self._parsed[id(tree)] = ParsedResult("", tree)
-        return parsed.search(data, options=self._functions_of_hub)
+            parsed = self._parsed[id(tree)] = ParsedResult("", tree)  # type: ignore[arg-type]  # the stubs call it a TypedDict
+        return parsed.search(data)
 
 
 class _Interpreted(Walker):

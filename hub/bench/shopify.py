@@ -15,7 +15,7 @@ PAYMENTS = {
     "voided": "voided",
     "expired": "voided",
 }
-FULFILMENTS = {
+FULFILMENTS: dict[str | None, str] = {
     None: "unshipped",
     "partial": "partially_shipped",
     "partially_fulfilled": "partially_shipped",
@@ -40,7 +40,7 @@ def draft(order: Json) -> Json:
     """An Order as an order's draft."""
     status, financial = order.get("fulfillment_status"), order["financial_status"]
     cancelled, closed = order.get("cancelled_at"), order.get("closed_at")
-    included = order.get("taxes_included")
+    included, gateways = bool(order.get("taxes_included")), order.get("payment_gateway_names") or ()
     document = {
         "order_no": text(order["id"]),
         "revision": iso(order["updated_at"]),
@@ -72,7 +72,7 @@ def draft(order: Json) -> Json:
         if one.get("kept_quantity") != 0 and not one.get("tip") and not one.get("tip_payment_gateway")
     ]
     document["totals"] = _totals(order, financial, lines, included=included)
-    if financial in PAID and (names := [name for name in order.get("payment_gateway_names") or () if name]):
+    if financial in PAID and (names := [name for name in gateways if name]):
         total = {"amount": money(shop_money(order, "total_price"))} if len(names) == 1 else {}
         document["payments"] = [{"method": name, **total} for name in names]
     if discounts := _discounts(order):
@@ -187,36 +187,52 @@ def _refund(one: Json, quantity: int) -> Json:
 
 
 def _totals(order: Json, financial: str, lines: list[Json], *, included: bool) -> Json:
-    goods = discount = shipping = other = refunded = NOTHING
+    if order.get("lines_taken_out"):
+        raise ValueError("an edited order")
+    payable, goods, discount, shipping = money(shop_money(order, "total_price")), NOTHING, NOTHING, NOTHING
     for line in lines:
         goods += line["unit_price"] * line["quantity"]
         discount += line["discount"]
     for one in order.get("shipping_lines") or ():
         if not one.get("is_removed"):
             shipping += money(shop_money(one, "discounted_price") or one["price"])
+    return {
+        "goods": cents(goods),
+        "discount": cents(discount),
+        "shipping": cents(shipping),
+        "tax": NOTHING if included else money(shop_money(order, "total_tax")),
+        "other": _other(order),
+        "payable": payable,
+        "paid": _paid(order, financial, payable),
+        "refunded": _refunded(order),
+    }
+
+
+def _other(order: Json) -> Decimal:
+    other = NOTHING
     for name in ("total_tip_received", "original_total_additional_fees"):
         if (amount := shop_money(order, name)) is not None:
             other += money(amount)
     if not order.get("duties_included") and order.get("original_total_duties_set"):
         other += money(order["original_total_duties_set"]["shop_money"]["amount"])
+    return cents(other)
+
+
+def _paid(order: Json, financial: str, payable: Decimal) -> Decimal:
+    if financial in PAID:
+        return payable
+    if financial == "partially_paid":
+        return money(shop_money(order, "current_total_price")) - money(shop_money(order, "total_outstanding"))
+    return NOTHING
+
+
+def _refunded(order: Json) -> Decimal:
+    refunded = NOTHING
     for refund in order.get("refunds") or ():
         for one in refund["transactions"]:
             if one["kind"] == "refund" and one["status"] == "success":
                 refunded += money(shop_money(one, "amount"))
-    payable, tax = money(shop_money(order, "total_price")), NOTHING
-    if order.get("lines_taken_out"):
-        raise ValueError("an edited order")
-    if not included:
-        tax = money(shop_money(order, "total_tax"))
-    if financial in PAID:
-        paid = payable
-    elif financial == "partially_paid":
-        paid = money(shop_money(order, "current_total_price")) - money(shop_money(order, "total_outstanding"))
-    else:
-        paid = NOTHING
-    amounts = (goods, discount, shipping, tax, other, payable, paid, refunded)
-    names = ("goods", "discount", "shipping", "tax", "other", "payable", "paid", "refunded")
-    return dict(zip(names, map(cents, amounts), strict=True))
+    return cents(refunded)
 
 
 def _discounts(order: Json) -> list[Json]:

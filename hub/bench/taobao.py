@@ -88,10 +88,8 @@ def draft(trade: Json) -> Json:
         document["shipped_at"] = beijing(shipped_at)
     if end and state in ("completed", "cancelled"):
         document[f"{state}_at"] = beijing(end)
-    for name in ("send_time", "delivery_time"):
-        if len(trade.get(name) or "") == 19:
-            document["ship_by"] = beijing(trade[name])
-            break
+    if ship_by := next((t for n in ("send_time", "delivery_time") if len(t := trade.get(n) or "") == 19), None):
+        document["ship_by"] = beijing(ship_by)
     if trade.get("trade_from"):
         document["tags"] = words(trade["trade_from"])
     lines = [_line(o, trade) for o in (orders if status == "TRADE_CLOSED_BY_TAOBAO" else alive)]
@@ -101,22 +99,26 @@ def draft(trade: Json) -> Json:
     if payment != "unpaid":
         document["payments"] = [_paid(trade, totals)]
     if trade.get("promotion_details"):
-        document["discounts"] = [
-            {
-                "code": text(p["promotion_id"]),
-                **filled(p, (("title", "promotion_name"),)),
-                "amount": money(p["discount_fee"]),
-                "funded_by": "shop",
-            }
-            for p in trade["promotion_details"]["promotion_detail"]
-            if p.get("discount_fee")
-        ]
-    if trade["type"] == "step" or step or yes(trade.get("new_presell")):
+        document["discounts"] = _discounts(trade["promotion_details"]["promotion_detail"])
+    if document["kind"] == "presale":
         _presale(trade, step, document)
     document["extra"] = _extra(trade, step)
     if holds := _holds(trade, status, step, orders, alive):
         document["holds"] = holds
     return document
+
+
+def _discounts(promotions: list[Json]) -> list[Json]:
+    return [
+        {
+            "code": text(p["promotion_id"]),
+            **filled(p, (("title", "promotion_name"),)),
+            "amount": money(p["discount_fee"]),
+            "funded_by": "shop",
+        }
+        for p in promotions
+        if p.get("discount_fee")
+    ]
 
 
 def _kind(trade: Json, step: str | None) -> str:
@@ -166,13 +168,7 @@ def _fulfilment(trade: Json, status: str, orders: list[Json]) -> str:
 
 
 def _line(order: Json, trade: Json) -> Json:
-    quantity, price = whole(order["num"]), money(order["price"])
-    if order.get("divide_order_fee"):
-        amount = money(order["divide_order_fee"])
-    elif order.get("total_fee"):
-        amount = money(order["total_fee"]) - money(order.get("part_mjz_discount") or "0.00")
-    else:
-        amount = money(trade["payment"]) - money(trade["post_fee"])
+    quantity, price, amount = whole(order["num"]), money(order["price"]), _amount(order, trade)
     refund = order.get("refund_status") or ""
     line = {
         "line_no": text(order["oid"]),
@@ -205,6 +201,14 @@ def _line(order: Json, trade: Json) -> Json:
     if extra:
         line["extra"] = extra
     return line
+
+
+def _amount(order: Json, trade: Json) -> Decimal:
+    if order.get("divide_order_fee"):
+        return money(order["divide_order_fee"])
+    if order.get("total_fee"):
+        return money(order["total_fee"]) - money(order.get("part_mjz_discount") or "0.00")
+    return money(trade["payment"]) - money(trade["post_fee"])
 
 
 def _totals(trade: Json, payment: str, lines: list[Json]) -> Json:
@@ -275,7 +279,7 @@ def _paid(trade: Json, totals: Json) -> Json:
 def _presale(trade: Json, step: str | None, document: Json) -> None:
     presale = {}
     if details := (trade.get("step_pay_details") or {}).get("step_pay_detail"):
-        first = next((d for d in details if text(d["step_no"]) == "1"), {})
+        first: Json = next((d for d in details if text(d["step_no"]) == "1"), {})
         if first.get("step_actual_pay_fee"):
             presale["deposit"] = money(first["step_actual_pay_fee"])
     elif step in ("FRONT_PAID_FINAL_NOPAID", "FRONT_PAID_FRONT_FORFEITED"):

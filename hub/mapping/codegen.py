@@ -288,13 +288,16 @@ class Emitter:
     # ------------------------------------------------------------ lists
 
     def charge(self, size: str) -> None:
-        """Take steps from the budget: from what the function has left, or in a function inside it from the whole."""
-        self.charges = True
-        left = "budget.left" if self._inner else "left"
-        self.say(f"{left} -= {size}")
-        if self._inner or self._blocks:
-            # a list that is gone over once cannot cost more than the record is long
-            self.say(f"if {left} < 0: budget.overdrawn()")
+        """Take steps from the budget. What is gone over once, not within a loop, is a part of the record: the length
+        of the expressions bounds how often."""
+        if self._blocks or self._inner or self.heavy:
+            self.charges = True
+            self.say(f"{self._left()} -= {size}")
+            self.say(f"if {self._left()} < 0: budget.overdrawn()")
+
+    def _left(self) -> str:
+        """What the function has left; in a function inside it, what is left of the whole."""
+        return "budget.left" if self._inner else "left"
 
     def _projection(self, node: Tree, scope: str) -> str:
         return self._loop(node, scope, "{}")
@@ -323,7 +326,8 @@ class Emitter:
 
     def _each_of(self, inner: list[Tree], item: str, result: str) -> None:
         """An item of a list that is flattened on the way: itself, or each of its own items."""
-        self.say(f"if {item}.__class__ is list: {'budget.left' if self._inner else 'left'} -= len({item})")
+        self.charges = True
+        self.say(f"if {item}.__class__ is list: {self._left()} -= len({item})")
         one = self.name("i")
         with self.block(f"for {one} in ({item} if isinstance({item}, list) else ({item},)):", loop=True):
             self._each(inner, one, result)

@@ -213,7 +213,9 @@ class ValueWriter:
 
     def items(self, listed: str) -> str:
         """A variable with a list to go over, or null."""
-        return listed if self.e.kind(listed) == "list" else self.e.bind(f"items_of({listed})")
+        if self.e.kind(listed) == "list":
+            return listed
+        return self.e.bind(f"{listed} if {listed}.__class__ is list else items_of({listed})")
 
     def _gather(self, row: Value, item: str, result: str) -> None:
         if not is_sum(row) and not has_arithmetic(row):
