@@ -31,6 +31,7 @@ EXEMPT = {
     "adapters/signing.py": "a recipe bears the name of the platform that invented it",
     "adapters/sandbox/": "imitates the platforms by name",
     "hub/demo": "plays with the imitated platforms",
+    "hub/bench/": "measures the mappings of two platforms, beside the same by hand",
     "tests/fixtures/signing/": "vectors bear the name of their recipe",
     "tests/contract/test_drafts.py": "figures measured on the platforms of which there are enough real samples",
     "mappings/destinations/": "a destination may ask for the platform in words of its own",
