@@ -5,17 +5,10 @@ or number. Values live in local variables, each computed once: what two expressi
 a filtered list) is computed where it is first needed and used again wherever that place is sure to have been passed.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 from hub.mapping import runtime
 from hub.mapping.budget import Tree
+from hub.mapping.lines import PLAIN, Lines
 
-MOST_BLOCKS = 14
-"""Loops within one another; Python takes 20."""
-MOST_INDENTS = 90
-"""Blocks within one another; Python takes 100."""
 CHAINED = (
     "subexpression",
     "pipe",
@@ -28,19 +21,13 @@ CHAINED = (
 """Parts of an expression of which the first child alone is evaluated on the same value."""
 _CHEAP = 2
 """Fields that are read before they are known to be needed."""
-_PLAIN = (str, int, bool, type(None))
 
 
-class Uncompiled(Exception):
-    """It nests more blocks than Python takes, or is too rare to be worth writing: it is to be interpreted."""
-
-
-class Emitter:
+class Emitter(Lines):
     """Writes the body of one function. `heavy`: charge for the size of what is made (budget.Weight)."""
 
     def __init__(self, hoisted: frozenset[tuple[str, ...]] = frozenset()) -> None:
-        self.lines: list[str] = []
-        self.constants: dict[str, Any] = {"runtime": runtime}
+        super().__init__()
         self.heavy = False
         self.charges = False
         """Whether the code needs a budget."""
@@ -49,77 +36,10 @@ class Emitter:
         self.reads: dict[tuple[str, ...], int] = {}
         """How often each path of fields was read anew: what is read more than once is worth hoisting."""
         self._hoisted = sorted(hoisted, key=lambda path: (len(path), path))
-        self._count = 0
-        self._indent = 1
-        self._blocks = 0
         self._inner = 0
         self._cheap: set[str] = set()
-        self._known: dict[tuple[str, str], str] = {}
-        self._kinds: dict[str, str] = {}
         self._paths: dict[str, tuple[str, ...]] = {}
-        self._names: dict[int, str] = {}
         self._keys: dict[int, str] = {}
-
-    # ------------------------------------------------------------ writing
-
-    def say(self, line: str) -> None:
-        """One line at the present indent."""
-        self.lines.append(" " * self._indent + line)
-
-    def name(self, prefix: str = "v") -> str:
-        """A variable that nothing else uses."""
-        self._count += 1
-        return f"{prefix}{self._count}"
-
-    def bind(self, code: str, kind: str = "") -> str:
-        """Put the value of an expression into a variable. `kind`: "dict", "list", "bool", where it is sure."""
-        name = self.name()
-        self.say(f"{name} = {code}")
-        if kind:
-            self._kinds[name] = kind
-        return name
-
-    def once(self, about: str, code: str) -> str:
-        """The variable for code about another variable: the one that holds it already, wherever that is sure."""
-        if (about, code) not in self._known:
-            self._known[about, code] = self.bind(code)
-        return self._known[about, code]
-
-    def constant(self, value: Any) -> str:
-        """How a constant is written."""
-        if isinstance(value, _PLAIN) and not (isinstance(value, int) and value.bit_length() > 64):
-            return repr(value)
-        if id(value) not in self._names:
-            self._names[id(value)] = name = self.name("k")
-            self.constants[name] = value
-        return self._names[id(value)]
-
-    def call(self, function: Any) -> str:
-        """The name under which the code calls a function."""
-        self.constants[function.__name__] = function
-        return str(function.__name__)
-
-    @contextmanager
-    def block(self, head: str, *, loop: bool = False) -> Iterator[None]:
-        """Lines under a head. What is computed there is not known to have been computed after it."""
-        self.say(head)
-        known = self._known.copy()
-        self._deeper()
-        self._blocks += loop
-        if self._blocks > MOST_BLOCKS:
-            raise Uncompiled
-        before = len(self.lines)
-        yield
-        if len(self.lines) == before:
-            self.say("pass")
-        self._known = known
-        self._indent -= 1
-        self._blocks -= loop
-
-    def _deeper(self) -> None:
-        self._indent += 1
-        if self._indent > MOST_INDENTS:
-            raise Uncompiled
 
     def is_dict(self, name: str, path: tuple[str, ...]) -> None:
         """A variable is sure to hold an object: `path` is what it is called from run to run. Hoists its fields."""
@@ -197,7 +117,7 @@ class Emitter:
         if id(node) not in self._keys:
             inner = ",".join(self._key(child) if isinstance(child, dict) else repr(child) for child in node["children"])
             value = node.get("value")
-            own = repr(value) if isinstance(value, _PLAIN) else f"{type(value).__name__}{id(value)}"
+            own = repr(value) if isinstance(value, PLAIN) else f"{type(value).__name__}{id(value)}"
             self._keys[id(node)] = f"{node['type']}({own}:{inner})" if "value" in node else f"{node['type']}({inner})"
         return self._keys[id(node)]
 

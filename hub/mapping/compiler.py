@@ -11,11 +11,12 @@ from types import CodeType
 from typing import Any
 
 from hub.mapping.budget import MESSAGE, Budget
-from hub.mapping.codegen import Emitter, Uncompiled
+from hub.mapping.codegen import Emitter
 from hub.mapping.expression import EVALUATION_ERRORS, Expression
 from hub.mapping.functions import Unfit
 from hub.mapping.inlining import Handover, Nothing, Put, Spot, ValueWriter
 from hub.mapping.interpreter import Pending, settle, waits
+from hub.mapping.lines import Uncompiled
 from hub.mapping.rows import Listing, MappingFile, Object, Part, Row, Switch, Value
 
 Rows = list[tuple[str, Row]]

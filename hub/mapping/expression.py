@@ -14,7 +14,8 @@ from jmespath.exceptions import ArityError, EmptyExpressionError, JMESPathError,
 from jmespath.parser import Parser
 
 from hub.mapping.budget import DEEPEST, LONGEST, SEARCH, Budget, TooComplex, Tree, measure
-from hub.mapping.codegen import Emitter, Uncompiled
+from hub.mapping.codegen import Emitter
+from hub.mapping.lines import Uncompiled
 from hub.mapping.runtime import FUNCTIONS
 from hub.mapping.walker import Walker
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from canonical.money import minor_unit
 from hub.mapping import functions, quick
-from hub.mapping.codegen import Emitter, Uncompiled
+from hub.mapping.codegen import Emitter
 from hub.mapping.expression import Expression
+from hub.mapping.lines import Uncompiled
 from hub.mapping.rows import Value
 from hub.mapping.values import absent_of, conversion_of, has_arithmetic, is_absent, is_sum, items_of
 
