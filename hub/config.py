@@ -79,6 +79,12 @@ class Pull(_Section):
     limit: Rate | None = Field(None, description="calls to the platform, such as 5/s")
 
 
+class Tenant(_Section):
+    mapping: str = Field(
+        "", description="overlay that its shops have where the channel's folder has one of that name; a shop's own wins"
+    )
+
+
 class Shop(_Section):
     model_config = ConfigDict(extra="allow", frozen=True)
     channel: str = Field(description="the adapter: taobao, jd, douyin, shopify, generic ...")
@@ -148,6 +154,7 @@ class Route(_Section):
 class Config(_Section):
     hub: HubSection = Field(default_factory=lambda: HubSection())
     shops: dict[str, Shop] = Field(default_factory=dict)
+    tenants: dict[str, Tenant] = Field(default_factory=dict)
     destinations: dict[str, DestinationSection] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     folder: Path = Field(Path(), exclude=True, description="where hub.toml lies; relative paths start here")
@@ -253,6 +260,12 @@ def _cross_check(config: Config) -> list[str]:
             problems.append(
                 f"routes[{number}].on: unknown kind {route.on!r}; one of order, refund, shipment, stock, invoice"
             )
+    whose = sorted({shop.tenant for shop in config.shops.values()})
+    problems += [
+        f"tenants.{name}: no shop has tenant = {name!r}; there are: {_join(whose)}"
+        for name in config.tenants
+        if name not in whose
+    ]
     for name in [*config.shops, *config.destinations]:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", name):
             problems.append(f"{name!r}: names of shops and destinations take letters, digits, - and _ (at most 63)")

@@ -19,8 +19,8 @@ from canonical.errors import HubError, InternalError, NotAuthorised, NotUndersto
 from dlq import State, Step, shelf
 from hub import clock, delivering, letters, renewal, translating
 from hub.config import Config
+from hub.inforce import InForce
 from hub.mapping.catalog import Catalog
-from hub.mapping.watch import Watch
 from hub.receiving import RAW, ShopFront, accepted_counts, incoming, rejected, unpack
 from hub.routing import Routes
 from hub.store import Connection, Store, inbox, state
@@ -48,7 +48,7 @@ class Flow:
     ) -> None:
         self.config, self.store, self.catalog, self.routes = config, store, catalog, routes
         self.shops, self.targets, self.http = shops, targets, http
-        self.watch = Watch(catalog)
+        self._in_force = InForce(catalog, store)
         self.arrived = asyncio.Event()
         self._listeners: list[asyncio.Event] = []
         self._intake = Gatherer(self._accept, config.hub.batch, config.hub.group_commit)
@@ -199,8 +199,9 @@ class Flow:
         return [self._map(row, now) for row in rows]
 
     def refresh_mappings(self) -> None:
-        """Take up mapping files that changed on disk; a broken one is told and the good one stays in force."""
-        for problem in self.watch.refresh():
+        """Take up files that changed on disk and versions that were activated; a broken one is told and the good one
+        stays in force."""
+        for problem in self._in_force.refresh():
             log.error("mapping.not_taken", problem=problem)
 
     async def take_up_mappings(self) -> None:

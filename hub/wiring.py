@@ -22,10 +22,10 @@ from hub.config import Config, DestinationSection, Shop
 from hub.delivering import Rendered, Target
 from hub.flow import Flow
 from hub.mapping import expression
-from hub.mapping.catalog import Catalog
+from hub.mapping.catalog import Catalog, Sources
 from hub.receiving import ShopFront
 from hub.routing import Routes
-from hub.store import Store
+from hub.store import Store, mappings
 
 
 @dataclass(slots=True)
@@ -40,18 +40,24 @@ class Hub:
     routes: Routes
 
 
-def build(path: Path) -> Hub:
-    """Read hub.toml and build everything but connections. Raises ConfigError with all that is wrong."""
+def build(path: Path, *, follow_files: bool = False) -> Hub:
+    """Read hub.toml and build everything but connections. Raises ConfigError with all that is wrong.
+
+    `follow_files`: take the mappings as they lie on disk, whatever was activated.
+    """
     config = configuration.load(path)
     problems: list[str] = []
-    catalog = open_catalog(config, problems)
-    shops = {n: f for n, s in config.shops.items() if (f := _shop(n, s, catalog, problems)) is not None}
+    store = Store(config.hub.store, folder=config.folder)
+    catalog = open_catalog(config, problems, {} if follow_files else mappings.pins_at_start(store))
+    overlays = {name: tenant.mapping for name, tenant in config.tenants.items()}
+    shops = {n: f for n, s in config.shops.items() if (f := _shop(n, s, overlays, catalog, problems)) is not None}
+    problems += _unused(overlays, shops)
     targets = {n: t for n, d in config.destinations.items() if (t := _target(n, d, catalog, config.folder, problems))}
     routes = _routes(config, problems)
     problems += [*_keys(config, shops), *_hook(config)]
     if problems:
+        store.close()
         raise ConfigError(problems)
-    store = Store(config.hub.store, folder=config.folder)
     return Hub(config, store, catalog, shops, targets, routes)
 
 
@@ -75,13 +81,16 @@ def connect(hub: Hub, http: httpx.AsyncClient | None = None) -> tuple[Flow, http
     return flow, http
 
 
-def open_catalog(config: Config, problems: list[str]) -> Catalog:
-    """The mappings that hub.toml points at; what does not compile is added to problems."""
-    catalog = Catalog(mappings_folder(config))
+def open_catalog(config: Config, problems: list[str], pins: Mapping[str, Sources]) -> Catalog:
+    """The mappings that hub.toml points at, and those that were activated (`pins`); what does not compile is added to
+    problems."""
+    catalog = Catalog(mappings_folder(config), pins)
     try:
         catalog.load()
     except ConfigError as error:
         problems += error.problems
+        broken = [name for name in pins if any(f"/{name}.toml:" in problem for problem in error.problems)]
+        problems += [f"{name}: the version in force does not load; hub mapping follow {name}" for name in broken]
     return catalog
 
 
@@ -92,12 +101,27 @@ def mappings_folder(config: Config | None = None) -> Path:
     return Path(adapters.__file__).parents[1] / "mappings"
 
 
-def _shop(name: str, shop: Shop, catalog: Catalog, problems: list[str]) -> ShopFront | None:
+def _unused(overlays: Mapping[str, str], shops: Mapping[str, ShopFront]) -> list[str]:
+    """Overlays of tenants that no shop of theirs has: a name that is written wrong would otherwise change nothing."""
+    used = {(front.tenant, front.overlay) for front in shops.values()}
+    return [
+        f"tenants.{tenant}.mapping: no channel of its shops has a mapping {overlay!r}, such as"
+        f" mappings/channels/taobao/{overlay}.toml"
+        for tenant, overlay in overlays.items()
+        if overlay and shops and (tenant, overlay) not in used
+    ]
+
+
+def _shop(
+    name: str, shop: Shop, overlays: Mapping[str, str], catalog: Catalog, problems: list[str]
+) -> ShopFront | None:
     adapter = _adapter("channels", shop.channel, f"shops.{name}.channel", problems)
     if adapter is None:
         return None
     settings = _settings(adapter, shop.adapter_settings, f"shops.{name}.", problems)
     folder, overlay = _mapping_of(name, shop, catalog, problems)
+    if not shop.mapping and _has(catalog, folder, of_tenant := overlays.get(shop.tenant, "")):
+        overlay = of_tenant
     if settings is None:
         return None
 
@@ -129,6 +153,12 @@ def _mapping_of(name: str, shop: Shop, catalog: Catalog, problems: list[str]) ->
             tail = f"; did you mean the folder {near[0]!r}?" if near else f"; folders: {', '.join(sorted(known))}"
             problems += [f"shops.{name}.mapping: {p}{tail}" for p in error.problems]
     return folder, overlay
+
+
+def _has(catalog: Catalog, folder: str, overlay: str) -> bool:
+    """Whether a channel's folder has an overlay of that name, for orders or any other kind."""
+    full = f"channels/{folder}/{overlay}"
+    return bool(overlay) and any(name == full or name.startswith(f"{full}-") for name in catalog.names())
 
 
 def _target(

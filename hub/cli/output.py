@@ -85,9 +85,9 @@ def writing(config: Path) -> Iterator[tuple[wiring.Hub, Connection]]:
             hub.store.close()
 
 
-def opened(config: Path) -> wiring.Hub:
-    """A hub whose tables are up to date."""
-    hub = wiring.build(config)
+def opened(config: Path, *, follow_files: bool = False) -> wiring.Hub:
+    """A hub whose tables are up to date. `follow_files`: as wiring.build has it."""
+    hub = wiring.build(config, follow_files=follow_files)
     hub.store.prepare()
     return hub
 

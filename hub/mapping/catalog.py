@@ -62,6 +62,15 @@ class Catalog:
         self._made = self._make(self._disk(problems), problems)
         return problems
 
+    def repin(self, pins: Mapping[str, Sources]) -> None:
+        """Let other pins hold, over the files that are in force. Raises ConfigError, and keeps what was in force."""
+        copy = Catalog(self.folder, pins)
+        problems: list[str] = []
+        made = copy._make(self._made.texts, problems)
+        if problems:
+            raise ConfigError(problems)
+        self.pins, self._made = copy.pins, made
+
     def with_(self, full_name: str, sources: Sources) -> "Catalog":
         """A copy of what is in force, in which this one mapping is made of these sources. Raises ConfigError."""
         copy = Catalog(self.folder, {**self.pins, full_name: sources})
@@ -166,7 +175,8 @@ class Catalog:
     def _make(self, texts: dict[str, str], problems: list[str]) -> _Made:
         """Everything compiled that can be."""
         read: dict[tuple[str, str], Table | None] = {}
-        disk = self._files(texts, read, problems)
+        # the file of a pinned mapping does not count: not even what is wrong with it
+        disk = self._files({p: t for p, t in texts.items() if p.removesuffix(".toml") not in self.pins}, read, problems)
         made, merged = _Made(texts), dict[str, Table]()
         pinned = {name: self._files({**texts, **sources}, read, problems) for name, sources in self.pins.items()}
         for name, files in pinned.items():

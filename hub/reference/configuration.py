@@ -3,7 +3,7 @@
 from typing import Any
 
 import adapters
-from hub.config import Config, DestinationSection, HubSection, Route, Shop
+from hub.config import Config, DestinationSection, HubSection, Route, Shop, Tenant
 from hub.reference.markdown import code, prose
 from hub.reference.markdown import page as whole
 from hub.reference.settings import settings_table
@@ -24,6 +24,7 @@ start before it is right. Unknown keys are refused, with the nearest known one.
 _SECTIONS: tuple[tuple[str, str, type[Any]], ...] = (
     ("[hub]", "One table for the whole deployment.", HubSection),
     ("[shops.NAME]", "One table a shop. NAME is yours; pushes of the shop go to `POST /hooks/NAME`.", Shop),
+    ("[tenants.NAME]", 'What all shops with `tenant = "NAME"` have in common.', Tenant),
     (
         "[destinations.NAME]",
         "One table a receiving system. Adapter, limits, retry and mapping; the adapter's own keys follow below.",

@@ -1,11 +1,14 @@
 """Versions of mappings, immutable, and which of them was activated when."""
 
 import json
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, func, insert, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+from hub.store.engine import Store
 from hub.store.tables import mapping_activations, mapping_versions
 
 
@@ -35,3 +38,45 @@ def add(connection: Connection, name: str, version: str, sources: dict[str, str]
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     row = dialect.insert(mapping_versions).values(name=name, version=version, sources=json.dumps(sources), **told)
     connection.execute(row.on_conflict_do_nothing())
+
+
+def activate(
+    connection: Connection, name: str, version: str, sequence: int, now: float, actor: str, why: str, *, forced: bool
+) -> bool:
+    """Put a version in force ("": the file on disk) as the mapping's activation of that number. False where another
+    one has that number already: somebody was faster."""
+    row = {"name": name, "sequence": sequence, "version": version, "at": now, "actor": actor, "why": why}
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(mapping_activations).values(**row, forced=forced))
+    except IntegrityError:
+        return False
+    return True
+
+
+def newest_activation(connection: Connection) -> int:
+    """A number that grows with each activation of any mapping, 0 before the first."""
+    return int(connection.execute(select(func.max(mapping_activations.c.id))).scalar() or 0)
+
+
+def pins(connection: Connection) -> dict[str, dict[str, str]]:
+    """Full name -> sources, of every mapping of which a stored version is in force."""
+    a, v = mapping_activations.c, mapping_versions.c
+    last = select(a.name, func.max(a.sequence).label("sequence")).group_by(a.name).subquery()
+    query = (
+        select(v.name, v.sources)
+        .join(mapping_activations, and_(a.name == v.name, a.version == v.version))
+        .join(last, and_(last.c.name == a.name, last.c.sequence == a.sequence))
+    )
+    return {row.name: json.loads(row.sources) for row in connection.execute(query)}
+
+
+def pins_at_start(store: Store) -> dict[str, dict[str, str]]:
+    """The same before the tables are brought up to date: none where there is no store, or no such table yet."""
+    if store.sqlite and not Path(make_url(store.url).database or "").exists():
+        return {}
+    try:
+        with store.look() as connection:
+            return pins(connection)
+    except (OperationalError, ProgrammingError):
+        return {}

@@ -29,6 +29,7 @@ from hub.receiving import ShopFront
 from hub.store import Connection, Store, inbox, state
 from hub.store import history as stored_inputs
 from hub.workbench import history, versions
+from hub.workbench.versions import Candidate, Version
 
 SAMPLES = 50
 """Failing and working records that remedies are looked for in."""
@@ -166,7 +167,7 @@ def plan(bench: Bench, group: Group, chosen: Sequence[Remedy], comment: str) -> 
 
 
 def carry_out(bench: Bench, connection: Connection, plan: Plan, actor: str) -> Done:
-    """Write the files; where they cannot be written or are not in force, keep a version in the store. Note who and why.
+    """Write the files; where they cannot be written or are not in force, activate a version. Note who and why.
 
     Raises NotNow where a file is no longer the one that the plan was made from: nothing is written then.
     """
@@ -179,9 +180,17 @@ def carry_out(bench: Bench, connection: Connection, plan: Plan, actor: str) -> D
     else:
         sources = {**bench.catalog.sources(group.name), **plan.after}
         made = versions.propose(connection, bench.catalog, group.name, sources, actor, origin="mend", why=why)
-        done = Done([], made.version, by_hand=plan.diff)
+        versions.activate(connection, bench.catalog, _tried(connection, bench, plan, made), actor, why=why)
+        done = Done([], made.version, active=True, by_hand=plan.diff)
     state.write_audit(connection, clock.now().timestamp(), actor, ACT, group.name, why)
     return done
+
+
+def _tried(connection: Connection, bench: Bench, plan: Plan, made: Version) -> Candidate:
+    """The version as a candidate: the plan has tried it on the cases and on history already."""
+    failed = [result.case for result in plan.failed_cases]
+    current, sequence = versions.in_force(connection, bench.catalog, made.name)
+    return Candidate(made, current, sequence, failed_cases=failed, cases=len(failed))
 
 
 def _write(folder: Path, plan: Plan) -> bool:

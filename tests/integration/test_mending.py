@@ -171,7 +171,7 @@ async def test_a_file_that_changed_meanwhile_is_not_overwritten(site: Rig) -> No
     assert not [e for e in await site.read(state.audit_log) if e["act"] == mending.ACT]
 
 
-async def test_a_folder_that_cannot_be_written_gets_a_version_in_the_store(site: Rig) -> None:
+async def test_a_folder_that_cannot_be_written_has_a_version_activated(site: Rig) -> None:
     group = await died(site, order("S1", status="frozen"))
     plan = mending.plan(bench(site), group, offered(group, "word")[:1], "kim")
     before = file_of(site).read_text()
@@ -180,6 +180,9 @@ async def test_a_folder_that_cannot_be_written_gets_a_version_in_the_store(site:
     assert (done.written, file_of(site).read_text()) == ([], before)
     assert done.version.startswith("site/order@")
     assert "+frozen = " in done.by_hand
+    await site.run(lambda c: desk.replay(c, group.letters, "kim"))
+    await site.work()
+    assert await site.open_letters() == []  # the version is in force
 
 
 async def test_personal_values_come_neither_out_nor_into_the_file(site: Rig) -> None:

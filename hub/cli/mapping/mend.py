@@ -247,12 +247,10 @@ def _replay(hub: wiring.Hub, group: Group) -> int:
 def _tell(group: Group, done: Done, replayed: int) -> None:
     for file in done.written:
         out.print(f"[green]✓[/] wrote {file}")
-    if done.version and not done.written:
+    if not done.written:
         name = group.name.partition("/")[2]
-        out.print(f"kept as version {done.version}; the files themselves are not in force or cannot be written")
-        out.print(f"put this into git, and: hub mapping activate {name} {done.version.rpartition('@')[2]}")
-        out.print(f"then: hub dlq replay -g {group.fingerprint[:6]}")
-        return
+        out.print(f"[green]✓[/] activated {done.version}; the files are as they were: they cannot be written, or are not")
+        out.print(f"followed. Put the change into git too. Back again: hub mapping rollback {name}")
     out.print(f"{replayed} letter(s) go again; they move while hub run (or hub work) is running")
     out.print(f"[dim]keep it right with a case: hub mapping record {group.key}[/]")
 

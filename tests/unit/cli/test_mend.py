@@ -149,10 +149,11 @@ def test_at_a_terminal_it_asks(shop: Terminal) -> None:
     assert "\nteleported = " in mapping(shop).read_text()
 
 
-def test_the_mappings_of_an_installed_hub_are_kept_as_a_version(terminal: Terminal) -> None:
+def test_the_mappings_of_an_installed_hub_are_left_and_a_version_is_activated(terminal: Terminal) -> None:
     shipped = SHIPPED / "order.toml"
     before = shipped.read_text()
     said = terminal("mapping", "mend", group(terminal), "--row", 'teleported = "open"', "--yes")
     assert said.code == 0, said.err
-    assert "kept as version generic/order@" in said.out
+    assert "activated generic/order@" in said.out
+    assert "go again" in said.out
     assert shipped.read_text() == before
