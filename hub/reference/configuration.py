@@ -42,7 +42,7 @@ _SECTIONS: tuple[tuple[str, str, type[Any]], ...] = (
 def page() -> str:
     """The page's text."""
     known = set(Config.model_fields) - {"folder"}
-    assert known == {"hub", "shops", "destinations", "routes"}  # noqa: S101  # a new section needs a place here
+    assert known == {"hub", "shops", "tenants", "destinations", "routes"}  # noqa: S101  # a new section needs a place here
     parts = [_INTRO]
     for title, meaning, model in _SECTIONS:
         parts += [f"## `{title}`", meaning, settings_table(model)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from hub.store.engine import Store
 from hub.store.tables import mapping_activations, mapping_versions
@@ -78,5 +78,5 @@ def pins_at_start(store: Store) -> dict[str, dict[str, str]]:
     try:
         with store.look() as connection:
             return pins(connection)
-    except (OperationalError, ProgrammingError):
+    except DatabaseError:  # no such table yet; or no database, which is told when it is opened to work
         return {}
