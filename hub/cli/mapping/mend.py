@@ -249,7 +249,9 @@ def _tell(group: Group, done: Done, replayed: int) -> None:
         out.print(f"[green]✓[/] wrote {file}")
     if not done.written:
         name = group.name.partition("/")[2]
-        out.print(f"[green]✓[/] activated {done.version}; the files are as they were: not followed, or not to be written")
+        out.print(
+            f"[green]✓[/] activated {done.version}; the files are as they were: not followed, or not to be written"
+        )
         out.print(f"put the change into git too; back again: hub mapping rollback {name}")
     out.print(f"{replayed} letter(s) go again; they move while hub run (or hub work) is running")
     out.print(f"[dim]keep it right with a case: hub mapping record {group.key}[/]")
