@@ -9,7 +9,8 @@ import pytest
 from canonical.errors import ConfigError
 from hub import wiring
 from hub.desk import NotFound, NotNow
-from hub.store import state
+from hub.mapping.difference import Report
+from hub.store import mappings, state
 from hub.workbench import history, versions
 from hub.workbench.versions import Activation, Candidate, NotReady, Version
 from tests.rig import Rig, order
@@ -62,7 +63,7 @@ def see(rig: Rig, new: str = "file") -> None:
     old, fresh = found(rig, "active"), found(rig, new)
     before, after = (hub.catalog.with_(NAME, version.sources) for version in (old, fresh))
     scope = history.scope_of(after, NAME, hub.shops, hub.config)
-    report = history.Report(NAME, old.version, fresh.version)
+    report = Report(NAME, old.version, fresh.version)
     history.compare(before, after, NAME, history.stored(hub.store, scope), shops=hub.shops, report=report)
     with hub.store.begin() as connection:
         history.keep(connection, report, "kim")
@@ -196,11 +197,11 @@ async def test_a_pinned_version_that_no_longer_loads_is_told_with_the_way_out(si
     put(site)
     with site.hub.store.begin() as connection:
         sources = {f"{NAME}.toml": "kind = 'order'\nno_such_key = 1\n"}
-        versions.mappings.add(
+        mappings.add(
             connection, NAME, "site/order@broken00", sources, origin="file", based_on="", created_at=0.0,
             created_by="kim", why="",
         )  # fmt: skip
-        versions.mappings.activate(connection, NAME, "site/order@broken00", 2, 1.0, "kim", "", forced=True)
+        mappings.activate(connection, NAME, "site/order@broken00", 2, 1.0, "kim", "", forced=True)
     assert await titles(site, "V1") == ["杯"]  # what was in force stays, in a process that runs
     with pytest.raises(ConfigError) as caught:
         wiring.build(site.path)
