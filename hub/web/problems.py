@@ -139,7 +139,10 @@ async def hub_error(request: Request, error: Exception) -> Response:
 async def config_error(request: Request, error: Exception) -> Response:
     """What hub.toml or the mappings do not have."""
     assert isinstance(error, ConfigError)  # noqa: S101  # registered for nothing else
-    problem = ProblemDetails(title=title_of(422), status=422, code="config.error", detail="; ".join(error.problems[:5]))
+    fields = [FieldProblem(field="mapping", message=problem) for problem in error.problems]
+    problem = ProblemDetails(
+        title=title_of(422), status=422, code="config.error", detail="; ".join(error.problems[:5]), errors=fields
+    )
     return answer(problem, request.url.path)
 
 

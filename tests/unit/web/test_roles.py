@@ -15,7 +15,8 @@ from tests.unit.web.visitor import Visitor, problem
 
 METHODS = ("get", "post", "put", "delete", "patch")
 EXAMPLES = {"id": "1", "number": "W1", "order": "W1", "name": "erp", "shop": "site", "fingerprint": "abcdef",
-            "channel": "generic", "kind": "order"}  # fmt: skip
+            "channel": "generic", "kind": "order", "way": "channels", "folder": "generic", "file": "order",
+            "version": "active"}  # fmt: skip
 
 
 def operations(visitor: Visitor) -> list[tuple[str, str, str, dict[str, Any]]]:
