@@ -17,6 +17,7 @@ class InForce:
         self._catalog, self._store = catalog, store
         self._watch = Watch(catalog)
         self._newest = -1
+        self._told: list[str] = []
 
     def refresh(self) -> list[str]:
         """Take up what changed. Returns the problems for which the old state stays in force."""
@@ -28,11 +29,12 @@ class InForce:
             if newest == self._newest:
                 return []
             pins = mappings.pins(connection)
-        self._newest = newest
-        if pins == self._catalog.pins:
-            return []
-        try:
-            self._catalog.repin(pins)
-        except ConfigError as error:
-            return error.problems
+        if pins != self._catalog.pins:
+            try:
+                self._catalog.repin(pins)
+            except ConfigError as error:
+                # asked again at the next batch: a file may be mended meanwhile; told once
+                told, self._told = self._told, error.problems
+                return error.problems if error.problems != told else []
+        self._newest, self._told = newest, []
         return []

@@ -180,7 +180,8 @@ def carry_out(bench: Bench, connection: Connection, plan: Plan, actor: str) -> D
     else:
         sources = {**bench.catalog.sources(group.name), **plan.after}
         made = versions.propose(connection, bench.catalog, group.name, sources, actor, origin="mend", why=why)
-        versions.activate(connection, bench.catalog, _tried(connection, bench, plan, made), actor, why=why)
+        tried = _tried(connection, bench, plan, made)
+        versions.activate(connection, bench.catalog, tried, actor, why=why)
         done = Done([], made.version, active=True, by_hand=plan.diff)
     state.write_audit(connection, clock.now().timestamp(), actor, ACT, group.name, why)
     return done

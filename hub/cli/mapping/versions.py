@@ -142,4 +142,5 @@ def _put(
 def _tell(name: str, version: Version, was: str, done: Activation) -> None:
     what = f"{version.version}" if done.version else f"the file ({version.version})"
     out.print(f"in force: {what}; it was {was}" + (", forced" if done.forced else ""), markup=False)
-    out.print(f"[dim]back again:[/] hub mapping rollback {name}")
+    back = "rollback" if done.sequence > 1 else "follow"
+    out.print(f"[dim]back again:[/] hub mapping {back} {name}")
