@@ -34,6 +34,11 @@ class Known:
         """The words that conditions compare a field with."""
         return self._reads.words(path)
 
+    def unset(self, path: Path) -> set[str]:
+        """The values of a field that mean: not set."""
+        rows = [e.row for e in self._reads.rows if e.row is not None and path in e.values]
+        return {str(value) for row in rows for value in row.absent}
+
     def personal(self, path: Path) -> bool:
         """Whether a path's value goes into a personal field, or holds or lies in one that does."""
         near = self._personal

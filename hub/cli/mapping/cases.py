@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from hub.cli.mapping import coverage, explain
+from hub.cli.mapping import coverage, explain, record
 from hub.cli.mapping.folder import MappingsOption, catalog_of, folder_of
 from hub.cli.output import PROBLEMS, REFUSED, USAGE, WELL, ConfigOption, JsonOption, emit, err, errors, fail, out, table
 from hub.mapping.cases import CaseResult, run_cases
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command("test")(run)
     explain.register(app)
     coverage.register(app)
+    record.register(app)
 
 
 def list_(config: Path = ConfigOption, mappings: Path | None = MappingsOption, as_json: bool = JsonOption) -> None:
