@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hub.mapping.expression import EVALUATION_ERRORS
 from hub.mapping.known import Known
 from hub.mapping.provenance import Path
 from hub.mapping.rows import MappingFile
@@ -78,7 +79,7 @@ def _numbers(record: Any, mappings: list[MappingFile]) -> set[str]:
         for expression in (mapping.key, mapping.subject):
             try:
                 value = expression.search(record) if expression else None
-            except Exception:  # noqa: BLE001, S112  # an expression may fail in any way on a record that is to be mended
+            except EVALUATION_ERRORS:
                 continue
             if isinstance(value, (str, int)) and not isinstance(value, bool):
                 found.add(str(value))
