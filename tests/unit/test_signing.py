@@ -19,7 +19,10 @@ def _vectors(name: str) -> list[Any]:
     return [pytest.param(v, id=f"{name}: {v['name']}") for v in data["vectors"]]
 
 
-@pytest.mark.parametrize("v", _vectors("taobao_top_md5") + _vectors("jd_jos_md5") + _vectors("jd_param_json_requests"))
+TOP = ("taobao_top_md5", "jd_jos_md5", "jd_param_json_requests", "pdd_md5")
+
+
+@pytest.mark.parametrize("v", [v for name in TOP for v in _vectors(name)])
 def test_top(v: dict[str, Any]) -> None:
     assert signing.top(v["secret"], v["params"]) == v["expected"]
 
