@@ -12,15 +12,17 @@ Path_ = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is written. `key` is the dotted key as a person would look for it: order.lines.sku."""
+    """Where something is written. `key` is the dotted key as a person would look for it: order.lines.sku. Lines and
+    columns count from 1."""
 
     file: str
     line: int
     key: str
+    column: int = 1
 
     def says(self, message: str) -> str:
-        """One entry of a list of problems: file, line, key, message."""
-        return f"{self.file}:{self.line}: {self.key + ': ' if self.key else ''}{message}"
+        """One entry of a list of problems: file, line, column, key, message."""
+        return f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{message}"
 
 
 class Table(dict[str, Any]):
@@ -53,16 +55,16 @@ def parse(text: str, shown: str) -> Table:
     """The same from text.
 
     >>> parse('kind = "order"\\n[order]\\nstate = "x"', "o.toml")["order"].at("state")
-    Place(file='o.toml', line=3, key='order.state')
+    Place(file='o.toml', line=3, key='order.state', column=1)
     """
     try:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        found = re.search(r"line (\d+)", str(error))
+        found = re.search(r"line (\d+), column (\d+)", str(error))
         line = found[1] if found else len(text.splitlines()) if "end of document" in str(error) else 1
-        raise Unreadable(f"{shown}:{line}: not valid TOML: {error}") from None
-    lines = _LineIndex(text.replace("\r\n", "\n")).lines
-    table: Table = _placed(data, (), lines, shown, 1)
+        raise Unreadable(f"{shown}:{line}:{found[2] if found else 1}: not valid TOML: {error}") from None
+    spots = _Index(text.replace("\r\n", "\n")).spots
+    table: Table = _placed(data, (), spots, shown, (1, 1))
     return table
 
 
@@ -89,22 +91,27 @@ def dotted(path: Path_) -> str:
     return text
 
 
-def _placed(value: Any, path: Path_, lines: dict[Path_, int], shown: str, line: int) -> Any:
-    line = lines.get(path, line)
+Spot = tuple[int, int]
+"""Line and column."""
+
+
+def _placed(value: Any, path: Path_, spots: dict[Path_, Spot], shown: str, spot: Spot) -> Any:
+    line, column = spot = spots.get(path, spot)
     if isinstance(value, dict):
-        table = Table(Place(shown, line, dotted(path)))
+        table = Table(Place(shown, line, dotted(path), column))
         for key, inner in value.items():
             here = (*path, key)
-            table.places[key] = Place(shown, lines.get(here, line), dotted(here))
-            table[key] = _placed(inner, here, lines, shown, line)
+            at, beside = spots.get(here, spot)
+            table.places[key] = Place(shown, at, dotted(here), beside)
+            table[key] = _placed(inner, here, spots, shown, spot)
         return table
     if isinstance(value, list):
-        return [_placed(inner, (*path, i), lines, shown, line) for i, inner in enumerate(value)]
+        return [_placed(inner, (*path, i), spots, shown, spot) for i, inner in enumerate(value)]
     return value
 
 
-class _LineIndex:
-    """The line of every key of a text that is known to be valid TOML."""
+class _Index:
+    """Line and column of every key of a text that is known to be valid TOML."""
 
     _BARE = re.compile(r"[A-Za-z0-9_-]+")
     _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -114,7 +121,7 @@ class _LineIndex:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
-        self.lines: dict[Path_, int] = {}
+        self.spots: dict[Path_, Spot] = {}
         self._counts: dict[Path_, int] = {}
         self._breaks = [m.start() for m in re.finditer("\n", text)]
         self._walk()
@@ -130,7 +137,7 @@ class _LineIndex:
             self._skip()
 
     def _header(self) -> Path_:
-        line = self._line()
+        spot = self._spot()
         array = self._text.startswith("[[", self._at)
         self._at += 2 if array else 1
         keys = list(self._keys())
@@ -138,19 +145,19 @@ class _LineIndex:
         here: Path_ = ()
         for i, key in enumerate(keys):
             here = (*here, key)
-            self.lines.setdefault(here, line)
+            self.spots.setdefault(here, spot)
             if array and i == len(keys) - 1:
                 self._counts[here] = self._counts.get(here, -1) + 1
             if here in self._counts:
                 here = (*here, self._counts[here])
-        self.lines.setdefault(here, line)
+        self.spots.setdefault(here, spot)
         return here
 
     def _pair(self, here: Path_) -> None:
-        line = self._line()
+        spot = self._spot()
         for key in self._keys():
             here = (*here, key)
-            self.lines.setdefault(here, line)
+            self.spots.setdefault(here, spot)
         self._at += 1  # =
         self._value(here)
 
@@ -173,7 +180,7 @@ class _LineIndex:
         self._skip()
         while self._text[self._at] != end:
             if end == "]":
-                self.lines.setdefault((*here, index), self._line())
+                self.spots.setdefault((*here, index), self._spot())
                 self._value((*here, index))
                 index += 1
             else:
@@ -201,12 +208,12 @@ class _LineIndex:
     def _skip(self) -> None:
         self._at = self._BLANK.match(self._text, self._at).end()  # type: ignore[union-attr]  # matches always
 
-    def _line(self) -> int:
+    def _spot(self) -> Spot:
         low, high = 0, len(self._breaks)
         while low < high:
             middle = (low + high) // 2
             low, high = (middle + 1, high) if self._breaks[middle] < self._at else (low, middle)
-        return low + 1
+        return low + 1, self._at - (self._breaks[low - 1] if low else -1)
 
 
 def _unquoted(text: str) -> str:

@@ -71,7 +71,7 @@ def test_a_broken_mapping_is_told_and_others_are_tested_all_the_same(site: Termi
     assert "1 problem(s) in other mappings" in done.err
     done = site("mapping", "test", "pier")
     assert done.code == 3
-    assert "mappings/channels/pier/order.toml:1: not valid TOML" in done.err
+    assert "mappings/channels/pier/order.toml:1:1: not valid TOML" in done.err
     assert site("mapping", "test").code == 3
 
 

@@ -1,5 +1,6 @@
 """A folder of mappings made of texts, and one-line ways to translate with it."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,11 @@ RECORD = {"no": 9007199254740993, "changed": "2026-02-01 08:00:00", "status": "O
 Files = dict[str, str]
 
 
+def lines_only(problems: list[str]) -> list[str]:
+    """Problems without their columns, which only tests of columns look at."""
+    return [re.sub(r"(\.toml:\d+):\d+:", r"\1:", problem) for problem in problems]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Callable[[Files], Catalog]:
     """Write files below mappings/ and give their catalog, not yet loaded."""
@@ -57,7 +63,7 @@ def load_problems(folder: Callable[[Files], Catalog]) -> Callable[..., list[str]
         files = {"channels/shop/order.toml": head + rows + tail} if isinstance(rows, str) else rows
         with pytest.raises(ConfigError) as caught:
             folder(files).load()
-        return caught.value.problems
+        return lines_only(caught.value.problems)
 
     return problems
 

@@ -3,6 +3,7 @@
 import pytest
 
 from canonical.errors import ConfigError
+from tests.unit.mapping.conftest import lines_only
 
 FILE = "mappings/channels/shop/order.toml"
 ROW = 12  # the line of the first row that a test adds
@@ -118,6 +119,46 @@ def test_lines_are_those_of_the_row(load_problems):
     assert [p.split(": ")[0].rpartition(":")[2] for p in problems] == ["14", "18", "16"]
 
 
+def test_every_error_is_told_at_once_with_line_column_and_the_nearest_right_thing(folder):
+    text = (
+        """\
+kind = "order"
+key = "no"
+revision = "changed"
+zone = "Asia/Shangai"
+currency = "CNY"
+
+[order]
+order_no = "no"
+state = { path = "status", table = "stat" }
+payment = { value = "payed" }
+fulfilment = { value = "unshipped" }
+"""
+        + "#\n" * 28
+        + """\
+totals.payable = { path = "lenght(a)", as = "mony" }
+tags = "a["
+[tables.state]
+OPEN = "open"
+"""
+    )
+    with pytest.raises(ConfigError) as caught:
+        folder({"channels/shop/order.toml": text}).load()
+    problems = caught.value.problems
+    assert [p.removeprefix("mappings/channels/shop/order.toml:").partition(": ")[0] for p in problems] == [
+        "4:1", "9:28", "10:13", "40:39", "40:20", "41:1",
+    ]  # fmt: skip
+    told = [
+        "zones are named like",
+        "did you mean state?",
+        "payed",
+        "did you mean money?",
+        "did you mean length()?",
+        "^",
+    ]
+    assert all(hint in problem for hint, problem in zip(told, problems, strict=True)), problems
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -201,7 +242,7 @@ def test_a_bad_file_keeps_the_good_ones_in_force(folder, usual_head):
 def test_authors_at_work_get_what_can_be_loaded(folder, usual_head):
     text = usual_head + "[tables.state]\nOPEN = 'open'\n"
     catalog = folder({"channels/shop/order.toml": text, "channels/shop/refund.toml": "kind = 1"})
-    assert catalog.load_what_can_be() == [
+    assert lines_only(catalog.load_what_can_be()) == [
         "mappings/channels/shop/refund.toml:1: kind: unknown kind '1'; known: invoice, order, refund, shipment, stock",
     ]
     assert catalog.names() == ["channels/shop/order"]

@@ -82,10 +82,10 @@ def test_windows_line_ends_do_not_matter():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('a = 1\nb = "x', "o.toml:2: not valid TOML"),
-        ("a = 1\na = 2\n", "o.toml:2: not valid TOML"),
-        ("[a\n", "o.toml:1: not valid TOML"),
-        ("a = " + "[" * 3000, "o.toml:1: not valid TOML"),
+        ('a = 1\nb = "x', r"o.toml:2:\d+: not valid TOML"),
+        ("a = 1\na = 2\n", "o.toml:2:6: not valid TOML"),
+        ("[a\n", r"o.toml:1:\d+: not valid TOML"),
+        ("a = " + "[" * 3000, r"o.toml:1:\d+: not valid TOML"),
     ],
 )
 def test_what_is_not_toml_is_told_with_its_line(text, told):
