@@ -25,7 +25,11 @@ TOP_KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "accepts": (str, "expression: this file is for the records for which it is true"),
     "ignore": (list, "[[ignore]] with `if` and `why`: records that are no documents"),
     "extends": (str, "the mapping that this one changes, as taobao/order"),
-    "drops": (list, "destinations: canonical fields deliberately not carried"),
+    "drops": (list, "fields deliberately not carried: of the record, or for destinations of the document"),
+    "allow": (
+        list,
+        "[[allow]] with `code`, `why`, perhaps `key`: findings of hub mapping check that are right as is",
+    ),
     "root": (str, "destinations: the outermost element, where the body goes out as XML"),
     "tables": (Table, "[tables.NAME]: code tables, word = canonical word"),
     "why": (str, "a note for people"),
@@ -100,8 +104,8 @@ class Reading:
         result.currency = self._currency(section, kind)
         result.root = str(raw.get("root", "request"))
         self._ignore(result)
+        result.drops = [str(d) for d in raw.get("drops", [])]
         if self._outward:
-            result.drops = [str(d) for d in raw.get("drops", [])]
             uncarried(result, fields_of(model), grammar)
         elif result.key is None:
             grammar.say(raw.at("key"), "key is missing: the expression of the record's number")
@@ -156,6 +160,6 @@ class Reading:
 
     def _hash(self) -> str:
         tables = {name: plain(words) for name, words in self.grammar.used_tables.items()}
-        content = {k: v for k, v in plain(self._raw).items() if k not in ("why", "tables", "extends")}
+        content = {k: v for k, v in plain(self._raw).items() if k not in ("why", "tables", "extends", "drops", "allow")}
         text = json.dumps([content, tables], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -8,6 +8,7 @@ from typing import Any
 from hub.mapping import cases, functions
 from hub.mapping.functions import UNITS
 from hub.mapping.grammar import OBJECT_KEYS, ROW_KEYS
+from hub.mapping.lint import RULES
 from hub.mapping.reading import TOP_KEYS
 from hub.reference.markdown import code, escaped, table
 from hub.reference.markdown import page as whole
@@ -111,6 +112,9 @@ def page() -> str:
         _DESTINATIONS,
         "## Cases",
         *_cases(),
+        "## What `hub mapping check` finds",
+        _CHECKED,
+        table(("code", "severity", "meaning", "what to do"), _rules()),
     )
 
 
@@ -118,6 +122,16 @@ _TABLES = """\
 `[tables.NAME]` holds `word = "canonical word"`; a table that several mappings share is a file of its own,
 `mappings/tables/NAME.toml`. A word that is in no row is the problem `mapping.unknown_word`; there is no row for
 "all others"."""
+
+
+_CHECKED = """\
+Beside what does not load. A finding that is right as it is gets silenced in the file, with its reason:
+`[[allow]]` with `code`, `why`, and `key` where it is about one place only."""
+
+
+def _rules() -> Iterator[tuple[str, ...]]:
+    for name, (severity, meaning, hint) in RULES.items():
+        yield code(name), severity, escaped(meaning), escaped(hint)
 
 
 def _conversions() -> Iterator[str]:
