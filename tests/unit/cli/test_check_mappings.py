@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.terminal import Terminal
+from tests.unit.cli.terminal import Said, Terminal
 
 SHIPPED = Path(__file__).parents[3] / "mappings"
 
@@ -18,7 +18,7 @@ def own(bare: Terminal) -> Terminal:
     return bare
 
 
-def check(terminal: Terminal, *words: str) -> object:
+def check(terminal: Terminal, *words: str) -> Said:
     return terminal("mapping", "check", *words, "--mappings", terminal.folder / "mappings")
 
 
