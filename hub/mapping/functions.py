@@ -171,24 +171,29 @@ def rounded(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(minor_unit(currency), ROUND_HALF_UP)
 
 
-def to_time(value: Any, zone: str = "UTC") -> datetime | None:
+def to_time(value: Any, zone: str = "UTC", pattern: str = "") -> datetime | None:
     """An instant in UTC. Text without an offset is in `zone`; 10 digits are seconds, 13 are milliseconds; "" not set.
+    `pattern`, as strptime has it, is for texts of another form.
 
     >>> str(to_time("2024-06-01 12:00:00", "Asia/Shanghai")), str(to_time("2024-06-01T12:00:00-05:00"))
     ('2024-06-01 04:00:00+00:00', '2024-06-01 17:00:00+00:00')
     >>> str(to_time(1717214400)), str(to_time("1717214400123"))
     ('2024-06-01 04:00:00+00:00', '2024-06-01 04:00:00.123000+00:00')
+    >>> str(to_time("20240601120000", "Asia/Shanghai", "%Y%m%d%H%M%S"))
+    '2024-06-01 04:00:00+00:00'
     """
     if isinstance(value, str):
         text = value.strip()
         if not text:
             return None
+        if pattern:
+            return _by_pattern(text, zone, pattern)
         digits = text.isdecimal() and text.isascii() and len(text) < _MOST_DIGITS
         return _epoch(int(text), value) if digits else _written(text, zone)
     if isinstance(value, datetime):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        return _epoch(value, value)
+        return _by_pattern(str(value), zone, pattern) if pattern else _epoch(value, value)
     raise Unfit(value, "a time", code="mapping.bad_time" if isinstance(value, float) else "mapping.wrong_type")
 
 
@@ -317,6 +322,15 @@ def _epoch(number: int, found: Any) -> datetime:
         return EPOCH + timedelta(milliseconds=number)
     hint = f"If {found} means that it did not happen, list it: absent = [{found!r}]."
     raise Unfit(found, "10 digits (seconds) or 13 digits (milliseconds) since 1970", hint, "mapping.bad_time")
+
+
+def _by_pattern(text: str, zone: str, pattern: str) -> datetime:
+    try:
+        moment = datetime.strptime(text, pattern)  # noqa: DTZ007  # the zone follows
+        return (moment if moment.tzinfo else moment.replace(tzinfo=_zone(zone))).astimezone(UTC)
+    except (ValueError, OverflowError):
+        hint = "Mend the row's format, or leave it out: usual forms are recognised."
+        raise Unfit(text, f"a time of the form {pattern}", hint, "mapping.bad_time") from None
 
 
 def _written(text: str, zone: str) -> datetime:

@@ -19,13 +19,17 @@ from hub.mapping.source import Place, Table, merge
 ROW_KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "path": (str, "the value: a JMESPath expression"),
     "value": (object, "a constant, in place of path"),
-    "as": (str, "what it becomes: text, int, bool, decimal, money, time, words, lines, number, raw"),
+    "as": (str, "what it becomes: text, int, bool, decimal, money, time, words, phone ... (Conversions)"),
     "table": (str, "the code table that translates the word; an unknown word is a problem"),
     "default": (object, "used when the value is null or absent, and only then"),
     "absent": (list, "wire values that mean: not set"),
     "unit": (str, "of money: major (yuan), minor, jiao, fen (cent), li"),
     "zone": (str, "of times without an offset"),
-    "format": (str, "of times to the wire: a strftime pattern, epoch_s or epoch_ms"),
+    "format": (
+        str,
+        "of times: a strftime pattern, to the wire also epoch_s or epoch_ms; usual forms need none",
+    ),
+    "chinese": (bool, "numbers come as Chinese text writes them: ¥1,234.50, 1.2万, full-width digits"),
     "separator": (str, "of words, a comma unless told"),
     "from": (str, "where expressions are read: root, parent, document"),
     "times": (str, "multiply by this number"),
@@ -49,7 +53,10 @@ OBJECT_KEYS: dict[str, str] = {
     "where": "keeps the items for which it is true",
     "fields": "its rows, where their names would be taken for keys of the grammar",
 }
-AS = ("text", "int", "bool", "decimal", "money", "time", "words", "lines", "number", "raw")
+AS = (
+    "text", "int", "bool", "decimal", "money", "time", "words", "lines", "number", "raw",
+    "phone", "province", "city", "district", "street", "properties", "sha256",
+)  # fmt: skip
 SOURCES = ("item", "root", "parent", "document")
 _SUMS = ("money", "int", "decimal", "number")
 _EXPRESSIONS = ("path", "times", "divide", "each", "where", "if")
@@ -57,6 +64,7 @@ _GOES_WITH = {
     "unit": ("money",),
     "format": ("time",),
     "separator": ("words",),
+    "chinese": _SUMS,
     **dict.fromkeys(("times", "divide", "plus", "minus"), _SUMS),
 }
 
@@ -256,6 +264,7 @@ class Grammar:
         row.zone = self.checked_zone(str(table.get("zone", row.zone)), table.at("zone"))
         row.separator = str(table.get("separator", ",")) or ","
         row.pattern = str(table.get("format", ""))
+        row.chinese = table.get("chinese") is True
         if isinstance(table.get("table"), str):
             self._lookup(row, table["table"], table.at("table"))
 
@@ -302,8 +311,8 @@ class Grammar:
             self.say(table.at("each"), f"a sum is {', '.join(_SUMS)}; to gather {row.as_} values add collect = true")
         if row.distinct and "[]" not in row.label:
             self.say(table.at("distinct"), "distinct is for rows inside a list")
-        if "format" in table and not self.outward:
-            self.say(table.at("format"), "format is for destinations; times from the wire are recognised")
+        if not self.outward and row.pattern.startswith("epoch_"):
+            self.say(table.at("format"), f"{row.pattern} is for destinations; numbers from the wire are recognised")
         if row.collect and row.as_ == "list":
             row.as_ = "raw" if row.table else "text"
 

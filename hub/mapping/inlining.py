@@ -5,7 +5,7 @@ and the record is handed over to the plain interpreter.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -62,6 +62,7 @@ class ValueWriter:
             quick.number,
             quick.text,
             quick.whole,
+            from_chinese,
         ):
             emitter.constants[one.__name__.rpartition(".")[2]] = one
         emitter.constants["PLAIN"] = quick.PLAIN
@@ -118,6 +119,8 @@ class ValueWriter:
             return
         if not raw.isidentifier():
             raw = self.e.bind(raw)
+        if row.chinese:
+            raw, row = self._from_chinese(row, raw), replace(row, absent=[])
         if row.as_ == "money" and row.table is None and not self.outward:
             value = self._operand(row, raw, self._there(row, raw))
             self._maybe(value, lambda code: put(self._fitted(code)), nothing)
@@ -138,6 +141,10 @@ class ValueWriter:
         if nothing:
             with self.e.block("else:"):
                 nothing()
+
+    def _from_chinese(self, row: Value, raw: str) -> str:
+        """The raw value as a plain number; what means "not set" is taken out before."""
+        return self.e.bind(f"from_chinese({raw}) if {self._there(row, raw)} else None")
 
     def _there(self, row: Value, raw: str) -> str:
         """The condition that a raw value is there at all."""
@@ -178,7 +185,7 @@ class ValueWriter:
             return f"{raw} if {raw}.__class__ in {self.e.constant(_RAW)} else functions.to_raw({raw})", True
         if row.as_ == "int":
             return f"{raw} if {raw}.__class__ is int and {-_MOST} < {raw} < {_MOST} else integer({raw})", False
-        if not self.outward and row.as_ == "time":
+        if not self.outward and row.as_ == "time" and not row.pattern:
             return f"{self.e.constant(quick.time(row.zone))}({raw})", False
         if not self.outward and row.as_ == "decimal":
             return f"number({raw})", False
@@ -232,6 +239,8 @@ class ValueWriter:
         heavy, e = _is_heavy(row), self.e
         raw = self.read(row.path, scope, heavy=heavy)
         raw = raw if raw.isidentifier() and raw != "None" else e.bind(raw)
+        if row.chinese:
+            raw, row = self._from_chinese(row, raw), replace(row, absent=[])
         read = self._operand(row, raw, self._there(row, raw))
         if not has_arithmetic(row):
             return read

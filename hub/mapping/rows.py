@@ -30,6 +30,7 @@ class Value:
     zone: str = "UTC"
     pattern: str = ""
     separator: str = ","
+    chinese: bool = False
     source: str = "item"
     times: Expression | None = None
     divide: Expression | None = None

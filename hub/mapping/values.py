@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from hub.mapping import functions
+from hub.mapping import functions, texts
 from hub.mapping.expression import EVALUATION_ERRORS, is_true
 from hub.mapping.functions import Unfit
 from hub.mapping.rows import Value
@@ -79,7 +79,7 @@ def _adjusted(row: Value, outward: bool) -> Convert:
     """One value: the expression's result, absent values taken out, converted, the arithmetic done."""
     assert row.path is not None  # noqa: S101  # constants never come here
     search = searcher(row.path, row.source, row.label)
-    absent = absent_of(row)
+    absent, chinese = absent_of(row), row.chinese
     summed = is_sum(row)
     arithmetic = has_arithmetic(row)
     convert = operand_of(row, outward=outward) if summed or arithmetic else conversion_of(row, outward=outward)
@@ -88,7 +88,7 @@ def _adjusted(row: Value, outward: bool) -> Convert:
         value = search(data, run.walker)
         if value is None or (absent and is_absent(value, absent)):
             return None
-        return convert(value, run)
+        return convert(texts.from_chinese(value) if chinese else value, run)
 
     if not arithmetic:
         return one
@@ -199,7 +199,7 @@ def conversion_of(row: Value, *, outward: bool) -> Convert:
         zone, pattern = row.zone, row.pattern
         if outward:
             return lambda value, run: functions.time_out(value, pattern, zone)
-        return lambda value, run: functions.to_time(value, zone)
+        return lambda value, run: functions.to_time(value, zone, pattern)
     if row.as_ == "words":
         separator = row.separator
         return lambda value, run: functions.to_words(value, separator)
@@ -217,6 +217,13 @@ _SIMPLE: dict[str, Callable[[Any], Any]] = {
     "lines": functions.to_lines,
     "number": functions.number_out,
     "raw": functions.to_raw,
+    "phone": texts.to_phone,
+    "province": texts.to_province,
+    "city": texts.to_city,
+    "district": texts.to_district,
+    "street": texts.to_street,
+    "properties": texts.to_properties,
+    "sha256": texts.to_sha256,
     "list": functions.to_raw,
 }
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hub.mapping import cases, functions
+from hub.mapping import cases, functions, texts
 from hub.mapping.functions import UNITS
 from hub.mapping.grammar import OBJECT_KEYS, ROW_KEYS
 from hub.mapping.lint import RULES
@@ -24,6 +24,13 @@ CONVERSIONS: tuple[tuple[str, str, Callable[..., Any], Callable[..., Any] | None
     ("lines", "", functions.to_lines, None),
     ("number", "", functions.number_out, functions.number_out),
     ("raw", "", functions.to_raw, None),
+    ("phone", "", texts.to_phone, None),
+    ("province", "", texts.to_province, None),
+    ("city", "", texts.to_city, None),
+    ("district", "", texts.to_district, None),
+    ("street", "", texts.to_street, None),
+    ("properties", "", texts.to_properties, None),
+    ("sha256", "", texts.to_sha256, None),
 )
 """Each word of `as`: the keys that go with it, its function from the wire, and its own to the wire where it differs."""
 
@@ -100,6 +107,10 @@ def page() -> str:
         "## Conversions",
         "The words of `as`. Each example shows values from the wire and what they become.",
         *_conversions(),
+        "### Numbers in Chinese",
+        "With `chinese = true` the conversions to numbers (int, decimal, money, number) take them first as Chinese text"
+        " writes them.",
+        _examples(texts.from_chinese),
         "### Units of money",
         _UNITS,
         table(("unit", "digits"), units),

@@ -40,7 +40,7 @@ ROW = 12  # the line of the first row that a test adds
         ('display_no = { path = "a", unit = "fen" }', "order.display_no.unit: unit goes with as = money"),
         ('display_no = { path = "a", times = "b" }', "order.display_no.times: times goes with as = money or int"),
         ('tags = { path = "a", separator = ";" }', "order.tags.separator: separator goes with as = words"),
-        ('placed_at = { path = "a", format = "%Y" }', "order.placed_at.format: format is for destinations"),
+        ('placed_at = { path = "a", format = "epoch_s" }', "order.placed_at.format: epoch_s is for destinations"),
         ('placed_at = { path = "a", zone = "China" }', "order.placed_at.zone: unknown zone 'China'"),
         ('placed_at = { path = "a", zone = "../etc" }', "order.placed_at.zone: unknown zone '../etc'"),
         (
