@@ -15,6 +15,7 @@ from hub.mapping.codegen import Emitter
 from hub.mapping.expression import Expression
 from hub.mapping.lines import Uncompiled
 from hub.mapping.rows import Value
+from hub.mapping.texts import from_chinese
 from hub.mapping.values import absent_of, conversion_of, has_arithmetic, is_absent, is_sum, items_of
 
 Put = Callable[[str], None]
