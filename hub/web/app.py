@@ -52,7 +52,7 @@ def create_app(hub: Hub, flow: Flow) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=_operation_id,
     )
-    app.state.hub, app.state.gate = hub, Gate(hub.store)
+    app.state.hub, app.state.flow, app.state.gate = hub, flow, Gate(hub.store)
     limit = hub.config.hub.body_limit
     app.router.routes.insert(0, Route(hooks.PATH, hooks.endpoint(flow, limit)))
     app.include_router(api.router)

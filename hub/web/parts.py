@@ -17,12 +17,19 @@ def _hub(request: Request) -> Hub:
     return hub
 
 
+async def _current(request: Request) -> Hub:
+    """The hub with the mappings that are in force now, also in a process that maps nothing itself."""
+    await request.app.state.flow.take_up_mappings()
+    return _hub(request)
+
+
 def _or_none(value: Any) -> Any:
     """A parameter that is there but empty says nothing."""
     return None if value == "" else value
 
 
 TheHub = Annotated[Hub, Depends(_hub)]
+CurrentHub = Annotated[Hub, Depends(_current)]
 Id = Annotated[int, Path(ge=1, le=_MOST, description="id", examples=[17])]
 Word = Annotated[str, StringConstraints(max_length=128, pattern=_PLAIN)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PLAIN)]

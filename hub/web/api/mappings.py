@@ -12,7 +12,7 @@ from hub.trial import try_mapping
 from hub.web import models, upkeep
 from hub.web.auth import Caller, Support, Viewer
 from hub.web.intake import read_body
-from hub.web.parts import TheHub, Word
+from hub.web.parts import CurrentHub, Word
 from hub.web.problems import Refusal, described
 from hub.wiring import Hub
 
@@ -32,7 +32,7 @@ _RAW: dict[str, Any] = {
 
 
 @router.get("/mappings", summary="List mappings")
-async def list_mappings(hub: TheHub, _: Viewer) -> upkeep.Mappings:
+async def list_mappings(hub: CurrentHub, _: Viewer) -> upkeep.Mappings:
     """Every mapping in force with its version, which every document that it makes records. Role: viewer."""
     found = [hub.catalog.mapping(name) for name in hub.catalog.names()]
     items = [{"name": m.full_name, "kind": m.kind, "version": m.version, "file": m.file} for m in found]
@@ -40,7 +40,9 @@ async def list_mappings(hub: TheHub, _: Viewer) -> upkeep.Mappings:
 
 
 @router.post("/map/{channel}", summary="Try a mapping", responses=described(404, 413), openapi_extra=_RAW)
-async def map_any(channel: Code, request: Request, hub: TheHub, caller: Support, shop: Through = "") -> upkeep.Tried:
+async def map_any(
+    channel: Code, request: Request, hub: CurrentHub, caller: Support, shop: Through = ""
+) -> upkeep.Tried:
     """Show what a platform's answer or push would become, as `hub map` does. Nothing is stored or sent.
     Role: support."""
     return await _tried(request, hub, caller, channel, None, shop)
@@ -53,7 +55,7 @@ async def map_kind(
     channel: Code,
     kind: Annotated[models.Kind, Path(description="kind of record")],
     request: Request,
-    hub: TheHub,
+    hub: CurrentHub,
     caller: Support,
     shop: Through = "",
 ) -> upkeep.Tried:

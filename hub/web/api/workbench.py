@@ -20,7 +20,7 @@ from hub.mapping.trace import Tracer
 from hub.store import state
 from hub.web import workbench as shapes
 from hub.web.auth import Operator, Support, Viewer
-from hub.web.parts import TheHub
+from hub.web.parts import CurrentHub
 from hub.web.problems import described
 from hub.wiring import Hub
 from hub.workbench import history, versions
@@ -59,13 +59,13 @@ router = APIRouter(prefix="/mappings/{way}/{folder}/{file}", tags=["mappings"], 
 
 
 @router.get("", summary="Show a mapping as it holds")
-async def show(name: Name, hub: TheHub, _: Viewer) -> shapes.Resolved:
+async def show(name: Name, hub: CurrentHub, _: Viewer) -> shapes.Resolved:
     """The version in force: its texts, and each row with the file and line that it is from. Role: viewer."""
     return await _off(_resolved, hub, name, "active")
 
 
 @router.get("/versions", summary="List a mapping's versions")
-async def list_versions(name: Name, hub: TheHub, _: Viewer) -> shapes.Versions:
+async def list_versions(name: Name, hub: CurrentHub, _: Viewer) -> shapes.Versions:
     """What is in force, what was, and whether the file on disk says something else. Role: viewer."""
     found = await hub.store.read(versions.listing, hub.catalog, name)
     if not found["in_force"] and not found["versions"]:
@@ -74,64 +74,64 @@ async def list_versions(name: Name, hub: TheHub, _: Viewer) -> shapes.Versions:
 
 
 @router.get("/versions/{version}", summary="Show one version")
-async def show_version(name: Name, version: Which, hub: TheHub, _: Viewer) -> shapes.Resolved:
+async def show_version(name: Name, version: Which, hub: CurrentHub, _: Viewer) -> shapes.Resolved:
     """Its texts and rows. Role: viewer."""
     return await _off(_resolved, hub, name, version)
 
 
 @router.post("/versions", summary="Keep a new version", status_code=201, responses=_CHANGES)
-async def keep_version(name: Name, draft: shapes.Draft, hub: TheHub, caller: Operator) -> shapes.Texts:
+async def keep_version(name: Name, draft: shapes.Draft, hub: CurrentHub, caller: Operator) -> shapes.Texts:
     """Texts become a version, which can then be tried and activated; the files on disk stay as they are. Who works on a
     version that is no longer in force is told (409), and nothing is merged in silence. Role: operator."""
     return await _off(_keep, hub, name, draft, caller.name)
 
 
 @router.post("/check", summary="Check texts", responses=_TRIES)
-async def check(name: Name, draft: shapes.Try, hub: TheHub, _: Support) -> shapes.Checked:
+async def check(name: Name, draft: shapes.Try, hub: CurrentHub, _: Support) -> shapes.Checked:
     """All that is wrong with them, each with file and line. Nothing is kept. Role: support."""
     return await _off(_check, hub, name, draft)
 
 
 @router.post("/test", summary="Run a version's cases", responses=_TRIES)
-async def test(name: Name, choice: shapes.Choice, hub: TheHub, _: Support) -> shapes.Tested:
+async def test(name: Name, choice: shapes.Choice, hub: CurrentHub, _: Support) -> shapes.Tested:
     """The cases that lie beside the mapping. Role: support."""
     return await _off(_test, hub, name, choice.version)
 
 
 @router.get("/coverage", summary="Show what the cases leave untested", responses=_answers(_COVERED))
-async def coverage(name: Name, hub: TheHub, _: Viewer) -> dict[str, Any]:
+async def coverage(name: Name, hub: CurrentHub, _: Viewer) -> dict[str, Any]:
     """Fields never set, branches never taken, words never met, paths that no rule reads. Role: viewer."""
     return await _off(_coverage, hub, name)
 
 
 @router.post("/explain", summary="Say why a field has its value", responses={**_TRIES, **_answers(_EXPLAINED)})
-async def why(name: Name, asked: shapes.Asked, hub: TheHub, _: Support) -> dict[str, Any]:
+async def why(name: Name, asked: shapes.Asked, hub: CurrentHub, _: Support) -> dict[str, Any]:
     """Rule, branches, path, raw value, conversion, table row. Nothing is kept. Role: support."""
     return await _off(_explain, hub, name, asked)
 
 
 @router.post("/diff", summary="Compare two versions on history", responses={**_TRIES, **_answers(_COMPARED)})
-async def diff(name: Name, wanted: shapes.Compare, hub: TheHub, caller: Support) -> dict[str, Any]:
+async def diff(name: Name, wanted: shapes.Compare, hub: CurrentHub, caller: Support) -> dict[str, Any]:
     """Maps stored messages with both. The report is kept: activation asks whether somebody has seen it. Samples are
     masked. Role: support."""
     return await _off(_diff, hub, name, wanted, caller.name)
 
 
 @router.post("/activate", summary="Put a version in force", responses=_CHANGES)
-async def activate(name: Name, wanted: shapes.Activate, hub: TheHub, caller: Operator) -> shapes.InForce:
+async def activate(name: Name, wanted: shapes.Activate, hub: CurrentHub, caller: Operator) -> shapes.InForce:
     """Running processes take it before their next batch. Refused (409) while cases fail, nobody has seen the diff, or
     somebody else was faster. Role: operator."""
     return await _off(_activate, hub, name, wanted, wanted.version, caller.name, wanted.based_on)
 
 
 @router.post("/rollback", summary="Put the version before in force", responses=_CHANGES)
-async def rollback(name: Name, going: shapes.Going, hub: TheHub, caller: Operator) -> shapes.InForce:
+async def rollback(name: Name, going: shapes.Going, hub: CurrentHub, caller: Operator) -> shapes.InForce:
     """Back to what was in force before. Role: operator."""
     return await _off(_activate, hub, name, going, "previous", caller.name)
 
 
 @router.post("/follow", summary="Follow the file again", responses=_CHANGES)
-async def follow(name: Name, going: shapes.Going, hub: TheHub, caller: Operator) -> shapes.InForce:
+async def follow(name: Name, going: shapes.Going, hub: CurrentHub, caller: Operator) -> shapes.InForce:
     """What lies on disk is in force again, and whatever is saved there. Role: operator."""
     return await _off(_activate, hub, name, going, "file", caller.name)
 

@@ -176,7 +176,7 @@ def test_a_row_that_goes_over_the_whole_record_for_each_line_is_named(text: str,
     assert "order.toml:" in problem.hint
 
 
-def test_what_python_cannot_take_isinterpreted(folder: Any) -> None:
+def test_what_python_cannot_take_is_interpreted(folder: Any) -> None:
     deep = ".".join(["a[*]"] * 40)
     catalog = folder({"channels/shop/order.toml": f"{HEAD}\nbuyer_note = {{ path = \"{deep} && 'deep'\" }}\n{TAIL}"})
     catalog.load()
