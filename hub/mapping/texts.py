@@ -10,12 +10,15 @@ from hub.mapping.functions import Unfit, to_decimal, to_text
 
 _MOBILE = re.compile(r"(?:\+?86)?(1[3-9]\d{9})")
 _EXTENSION = re.compile(r"(.*?)(?:转|轉|分机|ext\.?|x|#|,|-(?=\d{1,6}$))(\d{1,6})", re.IGNORECASE)
-_LANDLINE = re.compile(r"(?:\+?86)?(0\d{2,3})(\d{7,8})")
+_LANDLINE = re.compile(r"(?:\+?86)?(010|02\d|0[3-9]\d{2})(\d{7,8})")
+# a municipality without 市 counts only where more of an address follows: there is a 北京路 in many cities
 _PROVINCE = re.compile(
-    r"(?P<province>[^省市区县]{2,8}?(?:省|特别行政区|自治区)|(?:北京|天津|上海|重庆|香港|澳门|台湾)(?:市|省)?)?"
+    r"[^省市区县]{2,8}?(?:省|特别行政区|自治区)"
+    r"|(?:北京|天津|上海|重庆)市|(?:北京|天津|上海|重庆|香港|澳门|台湾)(?=[^路街巷号]{1,8}?[区县市])"
 )
-_CITY = re.compile(r"(?P<city>[^省市区县]{1,10}?(?:自治州|地区|盟|市))?")
-_DISTRICT = re.compile(r"(?P<district>[^省市区县]{1,10}?(?:自治县|自治旗|林区|区|县|旗|市))?")
+_CITY = re.compile(r"[^省市区县]{1,10}?(?:自治州|地区|盟|市)")
+_DISTRICT = re.compile(r"[^省市区县路街]{2,9}市(?!区)|[^省区县路街号]{1,10}?(?:自治县|自治旗|林区|区|县|旗)")
+_NO_DISTRICT = re.compile(r"[镇乡巷弄村]|大道|(?:小|社|校|厂|景|(?<!工业)园)区$")
 _OWN_CITIES = ("北京", "天津", "上海", "重庆")
 _UNITS = {"万": 4, "萬": 4, "亿": 8, "億": 8}
 _NAME_KEYS = ("name", "key", "attr_key", "display_key", "spec_name", "propertyName", "k")
@@ -28,6 +31,8 @@ def to_phone(value: Any) -> str | None:
 
     >>> to_phone("+86 139-1234-5678"), to_phone("13912345678转8012"), to_phone("(0571) 88880000")
     ('13912345678', '13912345678-8012', '0571-88880000')
+    >>> to_phone("010-88880000-12"), to_phone("021 6666 0000")
+    ('010-88880000-12', '021-66660000')
     >>> to_phone("139****5678"), to_phone("+49 171 2345678"), to_phone("")
     ('139****5678', '+49 171 2345678', None)
     """
@@ -55,18 +60,21 @@ def split_address(text: str) -> dict[str, str]:
     {'street': '12 Harbour Street'}
     """
     rest, parts = text.strip(), dict[str, str]()
-    for pattern in (_PROVINCE, _CITY, _DISTRICT):
-        name = next(iter(pattern.groupindex))
-        if name == "city" and parts.get("province", "").removesuffix("市") in _OWN_CITIES:
+    for name, pattern in (("province", _PROVINCE), ("city", _CITY), ("district", _DISTRICT)):
+        own = parts.get("province", "").removesuffix("市")
+        if name == "city" and own in _OWN_CITIES:
             parts["city"] = parts["province"]
-            rest = re.sub(rf"^{parts['city'].removesuffix('市')}市?", "", rest).lstrip()
+            rest = re.sub(f"^{own}市?", "", rest).lstrip()
+            continue
+        found = pattern.match(rest)
+        if not found or (name == "district" and _NO_DISTRICT.search(found[0])):
+            if name == "district":
+                break
             continue
         if name != "province" and not parts:
             break  # without a province nothing says that the rest is one
-        found = pattern.match(rest)
-        if found and found[name]:
-            parts[name] = found[name]
-            rest = rest[found.end() :].lstrip()
+        parts[name] = found[0]
+        rest = rest[found.end() :].lstrip()
     if rest:
         parts["street"] = rest
     return parts
@@ -134,13 +142,15 @@ def _property(one: Any) -> str:
     return to_text(value) if name is None else f"{to_text(name)}:{to_text(value)}"
 
 
-def to_sha256(value: Any) -> str:
-    """A text's SHA-256 in hex, lower case: to tell buyers apart without keeping who they are.
+def to_sha256(value: Any) -> str | None:
+    """A text's SHA-256 in hex, lower case: tells values apart without showing them. Whoever can guess a value can check
+    the guess, so it hides no phone numbers; "" is not set.
 
-    >>> to_sha256("AAHbuyer")[:16]
-    'ee956782a18416d7'
+    >>> to_sha256("AAHbuyer")[:16], to_sha256("")
+    ('ee956782a18416d7', None)
     """
-    return hashlib.sha256(to_text(value).encode("utf-8", "surrogatepass")).hexdigest()
+    text = to_text(value)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else None
 
 
 def from_chinese(value: Any) -> Any:
@@ -153,7 +163,7 @@ def from_chinese(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = unicodedata.normalize("NFKC", value).strip()
-    text = re.sub(r"^(?:¥|￥|RMB|CNY)\s*|\s*(?:元|圆|CNY|RMB)$", "", text, flags=re.IGNORECASE)
+    text = re.sub(r"^([+-]?)\s*(?:¥|￥|RMB|CNY)\s*|\s*(?:元|圆|CNY|RMB)$", r"\1", text, flags=re.IGNORECASE)
     text = re.sub(r"(?<=\d),(?=\d{3}(?:\D|$))", "", text)
     unit = _UNITS.get(text[-1:])
     if unit is None:
