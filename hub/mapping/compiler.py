@@ -301,7 +301,7 @@ def _distinct(row: Row) -> Iterator[str]:
         for _, inner in row.branches:
             yield from _distinct(inner)
     elif isinstance(row, Object):
-        for _, field in [*row.rows, *(pair for _, rows in row.variants for pair in rows)]:
+        for field in row.every:
             yield from _distinct(field)
 
 
@@ -318,9 +318,7 @@ def _reads_itself(part: Part) -> bool:
         if isinstance(row, Switch):
             return any(whole(condition) or reads(inner) for condition, inner in row.branches)
         if isinstance(row, Object):
-            return whole(row.condition) or any(
-                reads(inner) for _, inner in [*row.rows, *(pair for _, rows in row.variants for pair in rows)]
-            )
+            return whole(row.condition) or any(map(reads, row.every))
         return any(whole(inner.each) for inner in row.parts)
 
     return whole(part.where) or reads(part.object)

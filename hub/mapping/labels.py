@@ -59,7 +59,7 @@ def all_rows(row: Row) -> Iterator[Row]:
     """A row and everything inside of it, in all branches."""
     yield row
     if isinstance(row, Object):
-        for _, inner in [*row.rows, *(pair for _, rows in row.variants for pair in rows)]:
+        for inner in row.every:
             yield from all_rows(inner)
     elif isinstance(row, Listing):
         for part in row.parts:

@@ -20,10 +20,11 @@ from hub.mapping.coverage import Coverage
 from hub.mapping.expression import EVALUATION_ERRORS, Expression
 from hub.mapping.functions import Unfit
 from hub.mapping.known import Known
+from hub.mapping.labels import all_rows
 from hub.mapping.provenance import Origin as Origin_
 from hub.mapping.provenance import Path, Uses, follow
 from hub.mapping.reads import reads_of
-from hub.mapping.rows import Listing, MappingFile, Object, Row, Switch, Value
+from hub.mapping.rows import MappingFile, Object, Row, Switch, Value
 from hub.mapping.run import Run
 from hub.mapping.source import Place
 from hub.mapping.trace import Tracer
@@ -155,21 +156,8 @@ def _subject(catalog: Catalog, name: str) -> Subject:
 # ---------------------------------------------------------------- the rows
 
 
-def _rows(row: Row) -> Iterator[Row]:
-    yield row
-    if isinstance(row, Switch):
-        for _, inner in row.branches:
-            yield from _rows(inner)
-    elif isinstance(row, Object):
-        for _, field in [*row.rows, *(pair for _, rows in row.variants for pair in rows)]:
-            yield from _rows(field)
-    elif isinstance(row, Listing):
-        for part in row.parts:
-            yield from _rows(part.object)
-
-
 def _valued(row: Row) -> Iterator[Value]:
-    return (one for one in _rows(row) if isinstance(one, Value))
+    return (one for one in all_rows(row) if isinstance(one, Value))
 
 
 def _values(mapping: MappingFile) -> Iterator[Value]:
@@ -177,7 +165,7 @@ def _values(mapping: MappingFile) -> Iterator[Value]:
 
 
 def _unreachable(subject: Subject) -> Iterator[Finding]:
-    for row in _rows(subject.mapping.body):
+    for row in all_rows(subject.mapping.body):
         branches = row.branches if isinstance(row, Switch) else row.variants if isinstance(row, Object) else []
         seen: set[str] = set()
         for condition, inner in branches:
@@ -200,7 +188,7 @@ def _is_constant(expression: Expression) -> bool:
 def _no_else(subject: Subject) -> Iterator[Finding]:
     if subject.mapping.outward:
         return  # there a field is required on purpose
-    for row in _rows(subject.mapping.body):
+    for row in all_rows(subject.mapping.body):
         if not isinstance(row, Switch) or not row.required or row.default is not None or not row.branches:
             continue
         if row.branches[-1][0] is not None:
@@ -229,7 +217,7 @@ def _cannot_fit(subject: Subject) -> Iterator[Finding]:
 def _refund_cancels(subject: Subject) -> Iterator[Finding]:
     if subject.mapping.kind != "order" or subject.mapping.outward:
         return
-    for row in _rows(subject.mapping.body):
+    for row in all_rows(subject.mapping.body):
         if row.label == "order.state" and isinstance(row, (Value, Switch)):
             yield from _cancelling(row, [])
             return

@@ -95,7 +95,7 @@ def rows_at(row: Row, label: str, listing: Listing | None = None) -> Iterator[tu
             for _, branch in row.branches:
                 yield from rows_at(branch, label, listing)
     elif isinstance(row, Object):
-        for _, inner in [*row.rows, *(pair for _, rows in row.variants for pair in rows)]:
+        for inner in row.every:
             yield from rows_at(inner, label, listing)
     else:
         for part in row.parts:

@@ -68,6 +68,11 @@ class Object:
     target: Field = FREE
     source: str = "item"
 
+    @property
+    def every(self) -> list["Row"]:
+        """The rows of all its branches, and those that hold without one."""
+        return [row for _, row in [*self.rows, *(pair for _, rows in self.variants for pair in rows)]]
+
 
 @dataclass(slots=True, eq=False)
 class Part:

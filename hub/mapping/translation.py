@@ -15,8 +15,9 @@ from hub.mapping.compiler import Fast
 from hub.mapping.expression import EVALUATION_ERRORS, Expression, is_true
 from hub.mapping.functions import Unfit, to_text
 from hub.mapping.interpreter import compile_document, compile_row
+from hub.mapping.labels import all_rows
 from hub.mapping.reading import HUB_FIELDS
-from hub.mapping.rows import Listing, MappingFile, Object, Row, Switch
+from hub.mapping.rows import MappingFile, Row
 from hub.mapping.run import Frame, Run, Watch
 from hub.mapping.shape import fields_of
 from hub.mapping.telling import described, located, texts_of, unclear
@@ -188,26 +189,14 @@ class Compiled:
 
     def _row(self, label: str) -> Row | None:
         if not self._rows:
-            _index(self.mapping.body, self._rows)
+            for row in all_rows(self.mapping.body):
+                self._rows.setdefault(row.label, row)
         while label:
             for known, row in self._rows.items():
                 if _matches(known, label):
                     return row
             label = label.rpartition(".")[0]
         return None
-
-
-def _index(row: Row, found: dict[str, Row]) -> None:
-    found.setdefault(row.label, row)
-    if isinstance(row, Object):
-        for _, inner in [*row.rows, *(pair for _, rows in row.variants for pair in rows)]:
-            _index(inner, found)
-    elif isinstance(row, Listing):
-        for part in row.parts:
-            _index(part.object, found)
-    elif isinstance(row, Switch):
-        for _, branch in row.branches:
-            _index(branch, found)
 
 
 def _matches(known: str, label: str) -> bool:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from hub.mapping.drafting.writing import Known
-from hub.mapping.rows import Listing, MappingFile, Object, Row, Switch, Value
+from hub.mapping.labels import all_rows
+from hub.mapping.rows import MappingFile, Row, Value
 
 
 def words_of(mappings: Iterable[MappingFile]) -> Known:
@@ -26,15 +27,4 @@ def words_of(mappings: Iterable[MappingFile]) -> Known:
 
 def looked_up(row: Row) -> Iterator[Value]:
     """Every row that goes through a table."""
-    if isinstance(row, Value):
-        if row.table is not None:
-            yield row
-    elif isinstance(row, Switch):
-        for _, branch in row.branches:
-            yield from looked_up(branch)
-    elif isinstance(row, Object):
-        for _, inner in [*row.rows, *(pair for _, rows in row.variants for pair in rows)]:
-            yield from looked_up(inner)
-    elif isinstance(row, Listing):
-        for part in row.parts:
-            yield from looked_up(part.object)
+    return (one for one in all_rows(row) if isinstance(one, Value) and one.table is not None)
