@@ -1,5 +1,6 @@
 """Versions of mappings put in force, rolled back and followed, under a hub that runs; on both databases."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -165,6 +166,15 @@ async def test_of_two_at_once_one_wins_and_the_other_is_told(site: Rig) -> None:
     assert theirs.version.version in caught.value.message
     listing = await site.read(versions.listing, site.hub.catalog, NAME)
     assert [row["actor"] for row in listing["activations"]] == ["lee", "kim"]
+
+
+async def test_a_case_for_the_new_rule_does_not_keep_the_old_one_from_coming_back(site: Rig) -> None:
+    first = put(site)
+    change(site)
+    case = {"why": "the title is the SKU", "given": order("C1"), "expect": {"lines": [{"title": "CUP-1"}]}}
+    (file_of(site).parent / "cases" / "order-sku.json").write_text(json.dumps(case), "utf-8")
+    put(site)
+    assert put(site, "previous", why="it was wrong").version == first.version
 
 
 async def test_there_is_no_way_back_from_the_first(site: Rig) -> None:

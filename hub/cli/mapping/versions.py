@@ -91,7 +91,7 @@ def rollback(
 ) -> None:
     """Put the version in force that was in force before.
 
-    It was in force once, so nobody is asked for its diff. Exit 1 if there is none.
+    It was in force once, so neither its cases nor a diff are asked for. Exit 1 if there is none.
 
     Example: hub mapping rollback taobao/order --why "holds were lost"
     """
