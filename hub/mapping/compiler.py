@@ -49,10 +49,11 @@ def function_of(mapping: MappingFile) -> Function:
     """Write and compile. What cannot be written always hands over."""
     try:
         source, constants = written(mapping)
-    except Uncompiled:
+        code = _code(source)
+    except (Uncompiled, RecursionError, SyntaxError):  # Python's own limits, wherever they lie
         return _hand_over
     names: dict[str, Any] = dict(constants)
-    exec(_code(source), names)  # noqa: S102  # written from the rows; all texts of people are constants or reprs
+    exec(code, names)  # noqa: S102  # written from the rows; all texts of people are constants or reprs
     function: Function = names["build"]
     return function
 
@@ -125,7 +126,7 @@ class _FileWriter:
     def _chain(self, branches: Iterator[tuple[str | None, Callable[[], None]]]) -> None:
         """The first branch whose condition holds. Conditions are written one after the other, not in one another, so
         that what one of them has read is there for the next."""
-        with self.e.block("while 1:"):
+        with self.e.block("while 1:", chain=True):
             for condition, write in branches:
                 if condition is None:
                     write()

@@ -142,14 +142,15 @@ def _compiled(tree: Tree, *, heavy: bool) -> Callable[[Any], Any]:
     """Python written for a tree. What nests deeper than Python takes is interpreted."""
     emitter = Emitter()
     emitter.heavy = heavy
+    names: dict[str, Any] = {"Budget": Budget}
     try:
         result = emitter.value(tree, "data")
-    except Uncompiled:
+        spend = " budget = Budget()\n left = budget.left\n" if emitter.charges else ""
+        body = "\n".join(emitter.lines)
+        source = f"def search(data):\n{spend}{body}\n return {result}"
+        names |= emitter.constants
+        exec(source, names)  # noqa: S102  # written by codegen from the tree, with constants for all texts
+    except (Uncompiled, RecursionError, SyntaxError):  # Python's own limits, wherever they lie
         return lambda data: Walker(SEARCH).evaluate(tree, data, heavy=heavy)
-    spend = " budget = Budget()\n left = budget.left\n" if emitter.charges else ""
-    body = "\n".join(emitter.lines)
-    source = f"def search(data):\n{spend}{body}\n return {result}"
-    names: dict[str, Any] = {**emitter.constants, "Budget": Budget}
-    exec(source, names)  # noqa: S102  # written by codegen from the tree, with constants for all texts
     search: Callable[[Any], Any] = names["search"]
     return search

@@ -25,6 +25,8 @@ class Lines:
         self._count = 0
         self._indent = 1
         self._blocks = 0
+        """Loops around the present line; `_chains`: branches, written as loops that run once: Python counts both."""
+        self._chains = 0
         self._known: dict[tuple[str, str], str] = {}
         self._kinds: dict[str, str] = {}
         self._names: dict[int, str] = {}
@@ -67,13 +69,14 @@ class Lines:
         return str(function.__name__)
 
     @contextmanager
-    def block(self, head: str, *, loop: bool = False) -> Iterator[None]:
+    def block(self, head: str, *, loop: bool = False, chain: bool = False) -> Iterator[None]:
         """Lines under a head. What is computed there is not known to have been computed after it."""
         self.say(head)
         known = self._known.copy()
         self._deeper()
         self._blocks += loop
-        if self._blocks > MOST_BLOCKS:
+        self._chains += chain
+        if self._blocks + self._chains > MOST_BLOCKS:
             raise Uncompiled
         before = len(self.lines)
         yield
@@ -82,6 +85,7 @@ class Lines:
         self._known = known
         self._indent -= 1
         self._blocks -= loop
+        self._chains -= chain
 
     def _deeper(self) -> None:
         self._indent += 1

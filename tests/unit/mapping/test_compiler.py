@@ -176,6 +176,15 @@ def test_a_row_that_goes_over_the_whole_record_for_each_line_is_named(text: str,
     assert "order.toml:" in problem.hint
 
 
+def test_branches_within_branches_nest_deeper_than_python_takes(translate: Any) -> None:
+    row = '{ path = "note" }'
+    for depth in range(25):
+        row = f'{{ when = [ {{ if = "a{depth}", value = "{depth}" }}, {row} ] }}'
+    found = translate(f"buyer_note = {row}", {"note": "innermost"})
+    assert (found.draft or found.document).buyer_note == "innermost"
+    assert (translate(f"buyer_note = {row}", {"a3": True}).document or found.draft).buyer_note == "3"
+
+
 def test_what_python_cannot_take_is_interpreted(folder: Any) -> None:
     deep = ".".join(["a[*]"] * 40)
     catalog = folder({"channels/shop/order.toml": f"{HEAD}\nbuyer_note = {{ path = \"{deep} && 'deep'\" }}\n{TAIL}"})
