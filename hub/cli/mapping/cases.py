@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -55,11 +56,12 @@ def run(
             raise typer.Exit(_once(folder, name, as_json=as_json, line=False))
         if not folder.is_dir():
             fail(f"{folder}: there is no such folder", hint="--mappings FOLDER names another", code=USAGE)
-        for _ in _changes(folder):
-            _once(folder, name, as_json=as_json, line=True)
-            if not as_json:
-                out.print(f"[dim]watching {folder}; Ctrl-C ends[/]")
-            sys.stdout.flush()
+        with suppress(KeyboardInterrupt):
+            for _ in _changes(folder):
+                _once(folder, name, as_json=as_json, line=True)
+                if not as_json:
+                    out.print(f"[dim]watching {folder}; Ctrl-C ends[/]")
+                sys.stdout.flush()
 
 
 def _changes(folder: Path) -> Iterator[None]:
