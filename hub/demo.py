@@ -20,7 +20,7 @@ import tomlkit
 
 from canonical.errors import ConfigError
 from dlq import shelf
-from hub import desk, wiring
+from hub import clock, desk, wiring
 from hub.processes import free_port, running, stop
 from hub.store import Connection, Store, state, views
 
@@ -137,20 +137,20 @@ def _mend(
 
 
 def settle(control: httpx.Client, store: Store, watch: Callable[[dict[str, Any]], None]) -> None:
-    """Wait until all traffic was played and nothing moves any more, over two further rounds of pulls."""
+    """Wait until all traffic was played, every pull has seen all of it, and nothing moves any more."""
     deadline = time.perf_counter() + SETTLED_WITHIN
-    calm_since: float | None = None
+    played_at: float | None = None
     while time.perf_counter() < deadline:
         report = control.get("/control/report").json()
+        if played_at is None and report.get("done"):
+            played_at = clock.now().timestamp()
         with store.look() as connection:
+            reached = [pull["reached"] for pull in views.pull_states(connection)]
             view = progress(connection, report)
         watch(view)
-        if report.get("done") and view["waiting"] == 0:
-            calm_since = calm_since or time.perf_counter()
-            if time.perf_counter() - calm_since > 3:
-                return
-        else:
-            calm_since = None
+        seen = played_at is not None and all((moment or 0.0) >= played_at for moment in reached)
+        if seen and view["waiting"] == 0:
+            return
         time.sleep(0.4)
 
 
