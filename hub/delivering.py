@@ -16,7 +16,7 @@ from hub import breaker, clock, letters, throttle
 from hub.config import DestinationSection
 from hub.masking import mask_text
 from hub.retry import AskAt, GiveUp, Pause, RetryAt, decide
-from hub.store import Connection, documents, inbox, outbox, state
+from hub.store import Connection, audit, documents, inbox, outbox, state
 from hub.store.outbox import Outcome
 from hub.wire import Log, converse
 
@@ -84,7 +84,7 @@ def claim(
     if taken and allowed is not None:
         probing = breaker.probing(circuit, now, section.timeout)
         state.keep_destination(connection, name, now, circuit=probing)
-        _audit_turn(connection, name, circuit.state, probing.state, now)
+        audit.write_all(connection, now, "hub", _turn(name, circuit.state, probing.state))
     return Claim([*doubtful, *fresh], frozenset(r["id"] for r in doubtful))
 
 
@@ -203,15 +203,20 @@ def record(
     for result in kept:
         by_destination.setdefault(result.row["destination"], []).append(result)
     counts: dict[tuple[str, ...], float] = {}
+    acts: list[tuple[str, str, str]] = []
     for name, group in sorted(by_destination.items()):
-        _after(connection, name, sections[name], group, now)
+        acts += _after(connection, name, sections[name], group, now)
         _count(name, group, counts)
+    audit.write_all(connection, now, "hub", acts)
     state.count(connection, counts)
     return len(kept)
 
 
-def _after(connection: Connection, name: str, section: DestinationSection, group: Sequence[Result], now: float) -> None:
-    """What a batch means to its destination as a whole."""
+def _after(
+    connection: Connection, name: str, section: DestinationSection, group: Sequence[Result], now: float
+) -> list[tuple[str, str, str]]:
+    """What a batch means to its destination as a whole; returns what the audit log must hear of it."""
+    acts: list[tuple[str, str, str]] = []
     bad = sum(r.outage is True for r in group)
     good = sum(r.outage is False for r in group)
     shared = state.destination(connection, name, lock=True)
@@ -219,11 +224,11 @@ def _after(connection: Connection, name: str, section: DestinationSection, group
     if bad or circuit.slices or circuit.state != breaker.CLOSED or good:
         turned = breaker.observe(circuit, section.breaker, good, bad, now)
         state.keep_destination(connection, name, now, circuit=turned)
-        _audit_turn(connection, name, circuit.state, turned.state, now)
+        acts += _turn(name, circuit.state, turned.state)
     refused = next((r.pause for r in group if r.pause), None)
     if refused is not None and not shared["paused"]:
         state.keep_destination(connection, name, now, paused=f"credentials refused: {refused.message}")
-        state.write_audit(connection, now, "hub", "destination.paused", name, refused.message)
+        acts.append(("destination.paused", name, refused.message))
         shelf.put(connection, [letters.of_destination(name, group[0].row["tenant"], refused)], now)
     if section.degrade.policy == "hold":
         for result in group:
@@ -232,11 +237,11 @@ def _after(connection: Connection, name: str, section: DestinationSection, group
         through = [r.row for r in group if r.outcome.state == outbox.DELIVERED]
         for row in through:
             outbox.release_others(connection, row["tenant"], [row["subject"]], name)
+    return acts
 
 
-def _audit_turn(connection: Connection, name: str, before: str, after: str, now: float) -> None:
-    if before != after:
-        state.write_audit(connection, now, "hub", f"breaker.{after}", name, f"was {before}")
+def _turn(name: str, before: str, after: str) -> list[tuple[str, str, str]]:
+    return [(f"breaker.{after}", name, f"was {before}")] if before != after else []
 
 
 def _count(name: str, group: Sequence[Result], counts: dict[tuple[str, ...], float]) -> None:

@@ -22,7 +22,7 @@ from canonical.errors import ConfigError
 from dlq import shelf
 from hub import clock, desk, wiring
 from hub.processes import free_port, running, stop
-from hub.store import Connection, Store, state, views
+from hub.store import Connection, Store, audit, state, views
 
 RECEIVERS: dict[str, dict[str, Any]] = {
     "erp": {"fail_from": 6, "fail_until": 12, "needs_sku": True},
@@ -183,7 +183,7 @@ def books(control: httpx.Client, store: Store, outcome: Outcome) -> None:
     with store.look() as connection:
         outcome.balance = views.balance(connection, list(RECEIVERS))
         delivered = {r["name"]: r["counts"].get("delivered", 0) for r in views.destination_states(connection)}
-        turned = {(a["act"], a["subject"]) for a in state.audit_log(connection, limit=1000)}
+        turned = {(a["act"], a["subject"]) for a in audit.entries(connection, limit=1000)}
     told = report["expected"].values()
     orders, refunds = sum(t["orders"] for t in told), sum(t["refunds"] for t in told)
     counted = outcome.receivers.values()
@@ -201,8 +201,8 @@ def books(control: httpx.Client, store: Store, outcome: Outcome) -> None:
     add((f"0 out of order ({wrong})", wrong == 0))
     turns = [act for act in ("breaker.open", "breaker.half_open", "breaker.closed") if (act, "erp") in turned]
     add(("the ERP's breaker opened, probed and closed", len(turns) == 3))
-    audit = control.get("/control/audit/erp", params={"mended": "site/unknown_word"}).json()
-    astray = [*audit["missing"], *audit["differing"]]
+    compared = control.get("/control/audit/erp", params={"mended": "site/unknown_word"}).json()
+    astray = [*compared["missing"], *compared["differing"]]
     add((f"the ERP's documents say what the platforms say in the end ({len(astray)} missing or differing)", not astray))
     outcome.astray = astray
     missing = lost(control, store)

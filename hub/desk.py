@@ -13,7 +13,7 @@ from canonical.errors import HubError
 from dlq import State, Step, shelf
 from hub import breaker, clock
 from hub.receiving import RAW
-from hub.store import Connection, inbox, outbox, state, views
+from hub.store import Connection, audit, inbox, outbox, state, views
 
 ROLES = ("viewer", "support", "operator", "admin")
 """From the least to the most: viewer reads masked, support mends letters, operator runs things, admin makes tokens."""
@@ -62,8 +62,9 @@ def replay(connection: Connection, ids: Sequence[int], actor: str, *, dry_run: b
     inbox.reopen(connection, full, inbox.RECEIVED, now)
     outbox.revive(connection, deliveries, now)
     for row in rows:
-        state.write_audit(connection, now, actor, "letter.replayed", f"letter {row['id']}", row["subject"])
         shelf.note(connection, row["id"], actor, "replayed", now)
+    acts = [("letter.replayed", f"letter {row['id']}", row["subject"]) for row in rows]
+    audit.write_all(connection, now, actor, acts)
     return done
 
 
@@ -85,8 +86,7 @@ def discard(connection: Connection, ids: Sequence[int], actor: str, reason: str)
     inbox.end(connection, [r["message_id"] for r in rows if r["delivery_id"] is None and r["message_id"]], why, now)
     outbox.discard(connection, [r["delivery_id"] for r in rows if r["delivery_id"]], now)
     shelf.close(connection, (r["about"] for r in rows), State.DISCARDED, now, by=actor, why=reason)
-    for row in rows:
-        state.write_audit(connection, now, actor, "letter.discarded", f"letter {row['id']}", reason)
+    audit.write_all(connection, now, actor, [("letter.discarded", f"letter {r['id']}", reason) for r in rows])
     return len(rows)
 
 
@@ -94,7 +94,7 @@ def assign(connection: Connection, ids: Sequence[int], owner: str, actor: str) -
     """Give letters to a person."""
     now = clock.now().timestamp()
     done = shelf.assign(connection, ids, owner, now)
-    state.write_audit(connection, now, actor, "letter.assigned", f"letters {_some(ids)}", owner)
+    audit.write(connection, now, actor, "letter.assigned", f"letters {_some(ids)}", owner)
     return done
 
 
@@ -104,7 +104,7 @@ def note(connection: Connection, letter_id: int, actor: str, text: str) -> None:
         raise NotFound(f"there is no dead letter {letter_id}")
     now = clock.now().timestamp()
     shelf.note(connection, letter_id, actor, text, now)
-    state.write_audit(connection, now, actor, "letter.noted", f"letter {letter_id}")
+    audit.write(connection, now, actor, "letter.noted", f"letter {letter_id}")
 
 
 def pause(connection: Connection, name: str, actor: str, why: str) -> None:
@@ -123,7 +123,7 @@ def _set_pause(connection: Connection, name: str, actor: str, why: str, act: str
     now = clock.now().timestamp()
     state.ensure_destination(connection, name)
     state.keep_destination(connection, name, now, paused=why)
-    state.write_audit(connection, now, actor, act, name, why)
+    audit.write(connection, now, actor, act, name, why)
 
 
 def force_breaker(connection: Connection, name: str, forced: str, actor: str) -> None:
@@ -132,7 +132,7 @@ def force_breaker(connection: Connection, name: str, forced: str, actor: str) ->
     state.ensure_destination(connection, name)
     circuit = breaker.Circuit() if forced == "auto" else breaker.Circuit(forced=forced)
     state.keep_destination(connection, name, now, circuit=circuit)
-    state.write_audit(connection, now, actor, "breaker.forced", name, forced)
+    audit.write(connection, now, actor, "breaker.forced", name, forced)
 
 
 def resume_pull(connection: Connection, shop: str, kind: str, actor: str) -> None:
@@ -140,7 +140,7 @@ def resume_pull(connection: Connection, shop: str, kind: str, actor: str) -> Non
     now = clock.now().timestamp()
     state.pull_state(connection, shop, kind)
     state.keep_pull(connection, shop, kind, paused="", failures=0, due_at=0.0)
-    state.write_audit(connection, now, actor, "pull.resumed", f"{shop}/{kind}")
+    audit.write(connection, now, actor, "pull.resumed", f"{shop}/{kind}")
 
 
 def masked(role: str, document: Mapping[str, Any], kind: str) -> dict[str, Any]:

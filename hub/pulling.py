@@ -17,7 +17,7 @@ from canonical.errors import HubError, NotAuthorised, Unavailable
 from hub import clock, renewal
 from hub.config import Pull
 from hub.receiving import ShopFront, accepted_counts, incoming
-from hub.store import Connection, Store, inbox, state
+from hub.store import Connection, Store, audit, inbox, state
 from hub.wire import converse
 
 log = structlog.get_logger("hub.pulling")
@@ -182,6 +182,6 @@ def _failed(
     }
     if not error.retryable and failures >= (2 if isinstance(error, NotAuthorised) else 3):
         values["paused"] = f"{error.code}: {error.message}"[:200]
-        state.write_audit(connection, now, "hub", "pull.paused", f"{shop}/{kind}", error.message)
+        audit.write(connection, now, "hub", "pull.paused", f"{shop}/{kind}", error.message)
     state.keep_pull(connection, shop, kind, **values)
     log.warning("pull.failed", shop=shop, kind=kind, code=error.code, again_in=round(wait, 1))

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from canonical.errors import ConfigError, HubError
 from hub import clock
 from hub.receiving import ShopFront
-from hub.store import Connection, Store, state
+from hub.store import Connection, Store, audit, state
 from hub.wire import converse
 
 log = structlog.get_logger("hub.renewal")
@@ -38,7 +38,7 @@ async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str
 
     def keep(connection: Connection) -> None:
         state.keep_credentials(connection, shop.name, sealed, expires, now.timestamp())
-        state.write_audit(connection, now.timestamp(), "hub", "token.refreshed", shop.name)
+        audit.write(connection, now.timestamp(), "hub", "token.refreshed", shop.name)
 
     await store.run(keep)
     shop.channel = shop.rebuild(fresh.settings)

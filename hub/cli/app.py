@@ -6,6 +6,7 @@ import sys
 import typer
 
 from hub.cli import (
+    audit,
     bench,
     deliveries,
     demo,
@@ -43,6 +44,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(destinations.app, name="destinations")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(mapping.app, name="mapping")
+app.add_typer(audit.app, name="audit")
 app.add_typer(tokens.app, name="token")
 app.add_typer(bench.app, name="bench")
 demo.register(app)

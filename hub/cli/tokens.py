@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 
 from hub import clock, desk
 from hub.cli.output import ConfigOption, JsonOption, actor, emit, fail, out, reading, stamped, table, writing
-from hub.store import state
+from hub.store import audit, state
 
 app = typer.Typer(help="API tokens: create, list, revoke. Only their hash is kept.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def create(
             fail(f"there is a token named {name!r} already", hint="choose another name")
         now = clock.now().timestamp()
         state.add_token(connection, name, role, hashlib.sha256(token.encode()).hexdigest(), now)
-        state.write_audit(connection, now, actor(), "token.created", name, role)
+        audit.write(connection, now, actor(), "token.created", name, role)
     out.print(token, markup=False)
 
 
@@ -53,7 +53,7 @@ def revoke(name: str, config: Path = ConfigOption) -> None:
         now = clock.now().timestamp()
         if not state.revoke_token(connection, name, now):
             fail(f"no living token named {name!r}", hint="hub token list")
-        state.write_audit(connection, now, actor(), "token.revoked", name)
+        audit.write(connection, now, actor(), "token.revoked", name)
     out.print(f"{name} is revoked")
 
 

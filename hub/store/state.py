@@ -1,4 +1,4 @@
-"""Small shared state: destinations' circuits and budgets, pull cursors, counters, audit log, quarantine, tokens."""
+"""Small shared state: destinations' circuits and budgets, pull cursors, counters, quarantine, tokens."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.breaker import Circuit
-from hub.store.tables import audit, counters, credentials, destinations, pulls, quarantine, tokens
+from hub.store.tables import counters, credentials, destinations, pulls, quarantine, tokens
 from hub.throttle import Bucket
 
 QUARANTINE_KEPT = 1000
@@ -116,19 +116,6 @@ def count(connection: Connection, increments: Mapping[tuple[str, ...], float]) -
         index_elements=["name", "labels"], set_={"value": counters.c.value + statement.excluded.value}
     )
     connection.execute(statement, rows)
-
-
-def write_audit(connection: Connection, now: float, actor: str, act: str, subject: str, detail: str = "") -> None:
-    """Append to the audit log."""
-    connection.execute(insert(audit).values(at=now, actor=actor, act=act, subject=subject[:200], detail=detail))
-
-
-def audit_log(connection: Connection, *, before: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
-    """Newest first."""
-    query = select(audit).order_by(audit.c.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(audit.c.id < before)
-    return [dict(r) for r in connection.execute(query).mappings()]
 
 
 def reject(connection: Connection, rows: list[dict[str, Any]]) -> None:

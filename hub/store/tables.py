@@ -197,6 +197,7 @@ audit = Table(
     Column("act", String(64), nullable=False),
     Column("subject", String(200), nullable=False),
     Column("detail", Text, nullable=False, server_default=""),
+    Column("hash", String(64), nullable=False, server_default=""),  # over these words and the hash before
 )
 
 quarantine = Table(

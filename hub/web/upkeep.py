@@ -78,6 +78,18 @@ class Act(Answer):
     act: str = Field(examples=["letter.replayed"])
     subject: str
     detail: str
+    hash: str = Field(description="SHA-256 over this entry and the hash of the one before")
+
+
+class Chain(Answer):
+    """What reading the whole audit log showed."""
+
+    whole: bool = Field(examples=[True])
+    entries: int = Field(examples=[412])
+    head: str = Field(description="hash of the newest entry that fits; note it elsewhere to notice a cut-off end")
+    broken: int | None = Field(description="id of the first entry that does not fit")
+    why: str
+    missing: str = Field(description="the head that was asked for and is not in the chain")
 
 
 class Rejected(Answer):

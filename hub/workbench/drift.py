@@ -17,7 +17,7 @@ from hub.mapping.known import Known, path_of
 from hub.mapping.observing import NEW_FIELD, NEW_WORD, VANISHED, Hit, observe
 from hub.mapping.profile import GONE, SETTLED, Profile
 from hub.receiving import RAW, ShopFront
-from hub.store import Connection, Store, drift, inbox, state
+from hub.store import Connection, Store, audit, drift, inbox, state
 from hub.store.drift import Found
 from hub.store.history import newest_message
 
@@ -220,5 +220,5 @@ def close(connection: Connection, ids: Sequence[int], actor: str) -> int:
     now = clock.now().timestamp()
     for row in rows.values():
         about = f"{row['shop']}/{row['kind']} {row['what']} {row['path']} {row['detail']}".strip()
-        state.write_audit(connection, now, actor, "drift.closed", f"finding {row['id']}", about)
+        audit.write(connection, now, actor, "drift.closed", f"finding {row['id']}", about)
     return drift.close(connection, ids, actor, now)

@@ -26,7 +26,7 @@ from hub.mapping.drafting.borrowing import words_of
 from hub.mapping.editing import Uneditable, difference
 from hub.mapping.remedies import Remedy, remedies
 from hub.receiving import ShopFront
-from hub.store import Connection, Store, inbox, state
+from hub.store import Connection, Store, audit, inbox
 from hub.store import history as stored_inputs
 from hub.workbench import history, versions
 from hub.workbench.versions import Candidate, Version
@@ -183,7 +183,7 @@ def carry_out(bench: Bench, connection: Connection, plan: Plan, actor: str) -> D
         tried = _tried(connection, bench, plan, made)
         versions.activate(connection, bench.catalog, tried, actor, why=why)
         done = Done([], made.version, active=True, by_hand=plan.diff)
-    state.write_audit(connection, clock.now().timestamp(), actor, ACT, group.name, why)
+    audit.write(connection, clock.now().timestamp(), actor, ACT, group.name, why)
     return done
 
 

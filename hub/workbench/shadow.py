@@ -17,7 +17,7 @@ from hub.desk import NotFound, NotNow
 from hub.mapping.catalog import Catalog
 from hub.mapping.difference import Report
 from hub.receiving import ShopFront
-from hub.store import Connection, Store, history, mappings, state
+from hub.store import Connection, Store, audit, history, mappings
 from hub.store.history import Page
 from hub.workbench.history import Scope, compare, keep, scope_of
 from hub.workbench.versions import Version
@@ -41,7 +41,7 @@ def start(connection: Connection, catalog: Catalog, name: str, version: Version,
     now = clock.now().timestamp()
     outward = name.startswith("destinations/")
     cursor = history.newest_delivery(connection) if outward else history.newest_message(connection)
-    state.write_audit(connection, now, actor, "mapping.shadowed", name, version.version)
+    audit.write(connection, now, actor, "mapping.shadowed", name, version.version)
     return history.add_shadow(connection, name, version.version, cursor, now + seconds, actor, now)
 
 
@@ -51,7 +51,7 @@ def stop(connection: Connection, name: str, actor: str) -> dict[str, Any]:
     now = clock.now().timestamp()
     if not running or not history.end_shadow(connection, running[0]["id"], now):
         raise NotFound(f"no version of {name} is in the shadow", hint="hub mapping shadow NAME VERSION --for 24h")
-    state.write_audit(connection, now, actor, "mapping.shadow_stopped", name, running[0]["version"])
+    audit.write(connection, now, actor, "mapping.shadow_stopped", name, running[0]["version"])
     return {**running[0], "ended_at": now}
 
 

@@ -15,7 +15,7 @@ from hub.desk import NotFound, NotNow
 from hub.mapping.cases import run_cases
 from hub.mapping.catalog import Catalog, Sources
 from hub.receiving import ShopFront
-from hub.store import Connection, Store, mappings, state
+from hub.store import Connection, Store, audit, mappings
 from hub.store import history as seen
 from hub.workbench import history
 
@@ -212,7 +212,7 @@ def activate(
     detail = f"{chosen.current} -> {version or f'the file, {chosen.version.version}'}"
     detail += f"; forced: {'; '.join(chosen.doubts)}" if forced else ""
     act = "mapping.followed" if chosen.follow else "mapping.activated"
-    state.write_audit(connection, now, actor, act, name, f"{detail}; {why}" if why else detail)
+    audit.write(connection, now, actor, act, name, f"{detail}; {why}" if why else detail)
     return Activation(name, version, chosen.sequence + 1, now, actor, why, forced)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 
 from hub import clock, desk
-from hub.store import outbox, state, views
+from hub.store import audit, outbox, state, views
 from tests.rig import Rig, order
 
 
@@ -46,7 +46,7 @@ async def test_the_breaker_opens_waits_probes_and_closes(make_rig: Callable[...,
     assert state.circuit_of(await rig.read(state.destination, "erp")).state == "closed"
     await rig.work()
     assert set(await rig.states()) == {"delivered"}
-    turns = [a["act"] for a in await rig.read(state.audit_log)]
+    turns = [a["act"] for a in await rig.read(audit.entries)]
     assert turns == ["breaker.closed", "breaker.half_open", "breaker.open"]
 
 

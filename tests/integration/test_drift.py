@@ -16,8 +16,8 @@ from adapters.signing import verify_standard_webhooks
 from canonical.errors import ConfigError
 from hub import clock, wire, wiring
 from hub.desk import NotFound
+from hub.store import audit, views
 from hub.store import drift as kept
-from hub.store import state, views
 from hub.workbench import alerts, drift
 from hub.workbench.drift import Drift, Pace
 from tests.rig import Rig, order
@@ -130,7 +130,7 @@ async def test_a_person_closes_a_finding_and_it_opens_again_only_after_it_stayed
     await days.pass_by(1, wrapping="blue")
     (again,) = await findings(own)
     assert (again["id"], again["count"], again["sample"]) == (row["id"], 5, '"blue"')
-    acts = [(a["actor"], a["act"], a["detail"]) for a in await own.read(state.audit_log)]
+    acts = [(a["actor"], a["act"], a["detail"]) for a in await own.read(audit.entries)]
     assert ("ann", "drift.closed", "site/order new_field wrapping") in acts
     with pytest.raises(NotFound):
         await own.run(drift.close, [row["id"] + 1], "ann")

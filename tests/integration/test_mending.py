@@ -13,7 +13,7 @@ import pytest
 from hub import desk, wiring
 from hub.desk import NotFound, NotNow
 from hub.mapping.remedies import Remedy
-from hub.store import state
+from hub.store import audit
 from hub.workbench import mending
 from hub.workbench.mending import Bench, Group, NotMendable, Plan
 from tests.rig import Rig, order
@@ -66,7 +66,7 @@ async def mended(rig: Rig, group: Group, *chosen: Remedy) -> Plan:
     await rig.run(lambda c: desk.replay(c, group.letters, "kim"))
     await rig.work()
     assert await rig.open_letters() == []
-    log = await rig.read(state.audit_log)
+    log = await rig.read(audit.entries)
     assert [(e["act"], e["actor"]) for e in log if e["act"] == mending.ACT] == [(mending.ACT, "kim")]
     return plan
 
@@ -168,7 +168,7 @@ async def test_a_file_that_changed_meanwhile_is_not_overwritten(site: Rig) -> No
     with pytest.raises(NotNow, match="changed in the meantime"):
         await site.run(lambda c: mending.carry_out(bench(site), c, plan, "kim"))
     assert file_of(site).read_text() == other
-    assert not [e for e in await site.read(state.audit_log) if e["act"] == mending.ACT]
+    assert not [e for e in await site.read(audit.entries) if e["act"] == mending.ACT]
 
 
 async def test_a_folder_that_cannot_be_written_has_a_version_activated(site: Rig) -> None:

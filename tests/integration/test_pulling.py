@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from hub import pulling
-from hub.store import inbox, state, views
+from hub.store import audit, inbox, state, views
 from tests.rig import Rig, order
 
 TOML = """
@@ -106,7 +106,7 @@ async def test_refused_credentials_pause_the_pull_and_nothing_else(make_rig: Cal
         await pull_all(rig)
         await rig.run(state.keep_pull, "list", "order", due_at=0.0)
     assert (await rig.read(state.pull_state, "list", "order"))["paused"]
-    assert [a["act"] for a in await rig.read(state.audit_log)] == ["pull.paused"]
+    assert [a["act"] for a in await rig.read(audit.entries)] == ["pull.paused"]
     await rig.push(order())
     assert len(await rig.run(inbox.claim, inbox.RECEIVED, 10, 9e12, 1.0, "x")) == 1
 

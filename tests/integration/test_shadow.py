@@ -9,8 +9,8 @@ import pytest
 from hub import clock
 from hub.config import Config
 from hub.desk import NotFound, NotNow
+from hub.store import audit
 from hub.store import history as kept
-from hub.store import state
 from hub.workbench import shadow, versions
 from hub.workbench.shadow import LIMIT, Shadows
 from tests.rig import ONE, Rig, order
@@ -112,7 +112,7 @@ async def test_only_one_at_a_time_and_it_can_be_stopped(rig: Rig, loop: Shadows)
         await begin(rig, sources(rig, new='\ntitle = "id"\n'))
     assert (await rig.run(shadow.stop, ORDER, "bob"))["version"] == version
     assert await rig.read(kept.diffs, ORDER, version) == []
-    acts = [(a["actor"], a["act"]) for a in await rig.read(state.audit_log)]
+    acts = [(a["actor"], a["act"]) for a in await rig.read(audit.entries)]
     assert acts == [("bob", "mapping.shadow_stopped"), ("ann", "mapping.shadowed")]
     with pytest.raises(NotNow):
         await begin(rig, rig.hub.catalog.sources(ORDER))

@@ -11,7 +11,7 @@ from canonical.errors import ConfigError
 from hub import wiring
 from hub.desk import NotFound, NotNow
 from hub.mapping.difference import Report
-from hub.store import mappings, state
+from hub.store import audit, mappings
 from hub.workbench import history, versions
 from hub.workbench.versions import Activation, Candidate, NotReady, Version
 from tests.rig import Rig, order
@@ -98,7 +98,7 @@ async def test_a_running_hub_takes_another_version_without_a_restart_and_back(si
     assert await titles(site, "V2") == ["CUP-1"]
     put(site, "previous", why="they did not")
     assert await titles(site, "V3") == ["杯"]
-    log = await site.read(state.audit_log)
+    log = await site.read(audit.entries)
     acts = [(e["act"], e["actor"], e["subject"]) for e in log if e["act"].startswith("mapping.")]
     assert acts == [("mapping.activated", "kim", NAME)] * 3
     assert second.version in log[1]["detail"]
@@ -127,7 +127,7 @@ async def test_a_version_nobody_has_looked_at_needs_a_diff_or_a_reason(site: Rig
         put(site, force=True)
     done = put(site, force=True, why="orders are waiting")
     assert done.forced
-    (entry, *_) = await site.read(state.audit_log)
+    (entry, *_) = await site.read(audit.entries)
     assert "forced: nobody has seen" in entry["detail"]
     assert "orders are waiting" in entry["detail"]
 

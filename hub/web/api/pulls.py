@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from hub import clock, desk, pulling
 from hub.desk import NotFound, NotNow
-from hub.store import Connection, state, views
+from hub.store import Connection, audit, views
 from hub.web import models, shown, upkeep
 from hub.web.auth import Operator, Viewer
 from hub.web.parts import Body, Named, TheHub
@@ -106,5 +106,5 @@ def _ask(
             continue
         pulling.span(connection, shop, kind, *bounds)
         told = " to ".join(str(desk.instant(b)) for b in bounds)
-        state.write_audit(connection, clock.now().timestamp(), actor, "pull.asked", f"{shop}/{kind}", told)
+        audit.write(connection, clock.now().timestamp(), actor, "pull.asked", f"{shop}/{kind}", told)
     return [r for r in views.pull_states(connection) if r["shop"] == shop and r["kind"] in kinds]

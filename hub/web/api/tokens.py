@@ -7,7 +7,7 @@ from pydantic import Field
 
 from hub import clock
 from hub.desk import NotFound, NotNow
-from hub.store import Connection, state
+from hub.store import Connection, audit, state
 from hub.web import models, upkeep
 from hub.web.auth import Admin, Gate, digest_of, fresh_token
 from hub.web.parts import Body, Name, TheHub
@@ -58,11 +58,11 @@ def _add(connection: Connection, name: str, role: str, digest: str, actor: str) 
         raise NotNow(f"there is a token named {name!r} already", hint="Choose another name.")
     now = clock.now().timestamp()
     state.add_token(connection, name, role, digest, now)
-    state.write_audit(connection, now, actor, "token.created", name, role)
+    audit.write(connection, now, actor, "token.created", name, role)
 
 
 def _revoke(connection: Connection, name: str, actor: str) -> None:
     now = clock.now().timestamp()
     if not state.revoke_token(connection, name, now):
         raise NotFound(f"there is no living token named {name!r}", hint="GET /api/v1/tokens")
-    state.write_audit(connection, now, actor, "token.revoked", name)
+    audit.write(connection, now, actor, "token.revoked", name)

@@ -17,7 +17,7 @@ from hub.mapping.difference import Report
 from hub.mapping.explain import explain
 from hub.mapping.resolved import rows_of
 from hub.mapping.trace import Tracer
-from hub.store import state
+from hub.store import audit
 from hub.web import workbench as shapes
 from hub.web.auth import Operator, Support, Viewer
 from hub.web.parts import CurrentHub
@@ -177,7 +177,7 @@ def _keep(hub: Hub, name: str, draft: shapes.Draft, actor: str) -> shapes.Texts:
             connection, hub.catalog, name, sources, actor, origin="api", based_on=base.version, why=draft.why
         )
         now = clock.now().timestamp()
-        state.write_audit(connection, now, actor, "mapping.kept", name, f"{kept.version}; {draft.why}")
+        audit.write(connection, now, actor, "mapping.kept", name, f"{kept.version}; {draft.why}")
     return shapes.Texts(name=name, version=kept.version, sources=kept.sources)
 
 

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from hub.store import state
+from hub.store import audit
 from hub.wiring import build
 from tests.unit.cli.terminal import Terminal
 
 
-def audit(terminal: Terminal) -> list[tuple[str, str, str]]:
+def acts(terminal: Terminal) -> list[tuple[str, str, str]]:
     """Who did what to what, oldest first."""
     store = build(terminal.config).store
     try:
         with store.look() as connection:
-            return [(a["actor"], a["act"], a["subject"]) for a in reversed(state.audit_log(connection, limit=100))]
+            return [(a["actor"], a["act"], a["subject"]) for a in reversed(audit.entries(connection, limit=100))]
     finally:
         store.close()
 
@@ -33,7 +33,7 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(terminal: Terminal) ->
     machine = terminal("dlq", "replay", "--group", group, "--dry-run", "--json").json
     assert (machine["dry_run"], machine["messages"], machine["deliveries"]) == (True, 2, 0)
     assert {row["state"] for row in letters(terminal).values()} == {"open"}
-    assert audit(terminal) == []
+    assert acts(terminal) == []
 
 
 def test_a_group_or_one_letter_is_replayed_once(terminal: Terminal) -> None:
@@ -48,7 +48,7 @@ def test_a_group_or_one_letter_is_replayed_once(terminal: Terminal) -> None:
     again = terminal("dlq", "replay", refused)
     assert again.code == 1
     assert "none of these letters is open" in again.err
-    assert [(who, act) for who, act, _ in audit(terminal)] == [("lin", "letter.replayed")] * 3
+    assert [(who, act) for who, act, _ in acts(terminal)] == [("lin", "letter.replayed")] * 3
 
 
 def test_discarding_needs_a_reason_and_keeps_it(terminal: Terminal) -> None:
@@ -103,7 +103,7 @@ def test_a_destination_is_paused_resumed_and_its_breaker_forced(terminal: Termin
     assert terminal("destinations", "list", "--json").json["destinations"][0]["breaker"] == "closed"
     for words in (("pause", "nobody"), ("resume", "nobody"), ("breaker", "nobody", "open"), ("breaker", "erp", "ajar")):
         assert terminal("destinations", *words).code == 2
-    assert [act for _, act, _ in audit(terminal)] == [
+    assert [act for _, act, _ in acts(terminal)] == [
         "destination.paused", "destination.resumed", "breaker.forced", "breaker.forced",
     ]  # fmt: skip
 
@@ -123,7 +123,7 @@ def test_a_token_is_shown_once_and_kept_hashed(terminal: Terminal) -> None:
     assert terminal("token", "revoke", "console").code == 0
     assert terminal("token", "revoke", "console").code == 1
     assert terminal("token", "list", "--json").json["tokens"][0]["revoked_at"]
-    assert [act for _, act, _ in audit(terminal)] == ["token.created", "token.revoked"]
+    assert [act for _, act, _ in acts(terminal)] == ["token.created", "token.revoked"]
 
 
 def test_a_fresh_key_is_one_that_hub_toml_takes(terminal: Terminal) -> None:

@@ -1,6 +1,6 @@
 """`hub mapping drift`: shown, filtered, closed; bad input is told."""
 
-from hub.store import drift, state
+from hub.store import audit, drift
 from hub.store.drift import Found
 from hub.wiring import build
 from tests.unit.cli.terminal import Terminal
@@ -52,7 +52,7 @@ def test_a_person_closes_findings_and_the_audit_log_has_it(terminal: Terminal) -
     assert {row["closed_by"] for row in said.json["findings"]} == {"lin"}
     store = build(terminal.config).store
     with store.look() as connection:
-        acts = [(row["actor"], row["act"], row["subject"]) for row in state.audit_log(connection)]
+        acts = [(row["actor"], row["act"], row["subject"]) for row in audit.entries(connection)]
     store.close()
     assert ("lin", "drift.closed", "finding 1") in acts
 

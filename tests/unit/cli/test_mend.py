@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.store import state
+from hub.store import audit
 from hub.wiring import build
 from tests.unit.cli.terminal import Terminal
 
@@ -62,7 +62,7 @@ def test_a_chosen_word_is_shown_tried_written_and_replayed(shop: Terminal) -> No
     assert 'teleported = "open"  # lin, ' in mapping(shop).read_text()
     hub = build(shop.config)
     with hub.store.look() as connection:
-        (entry,) = [e for e in state.audit_log(connection) if e["act"] == "mapping.mended"]
+        (entry,) = [e for e in audit.entries(connection) if e["act"] == "mapping.mended"]
     hub.store.close()
     assert (entry["actor"], entry["subject"]) == ("lin", "channels/generic/order")
 

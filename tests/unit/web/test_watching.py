@@ -1,6 +1,6 @@
 """Drift and shadows over the API."""
 
-from hub.store import drift, history, state
+from hub.store import audit, drift, history
 from hub.store.drift import Found
 from tests.unit.web.visitor import Visitor, problem
 
@@ -19,7 +19,7 @@ async def test_findings_are_listed_with_their_rules_and_closed(visitor: Visitor)
     assert await visitor.items("/api/v1/drift") == []
     (row,) = await visitor.items("/api/v1/drift", closed=True)
     assert row["closed_by"] == "support-lin"
-    acts = [a["act"] for a in await visitor.rig.read(state.audit_log)]
+    acts = [a["act"] for a in await visitor.rig.read(audit.entries)]
     assert acts[0] == "drift.closed"
     missing = await visitor.post("/api/v1/drift/77/close", None, "support")
     assert problem(missing, 404)["detail"] == "there is no finding 77"

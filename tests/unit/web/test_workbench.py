@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hub.store import state
+from hub.store import audit
 from tests.rig import order
 from tests.unit.web.visitor import Visitor
 
@@ -57,7 +57,7 @@ async def test_from_a_draft_to_a_version_in_force_and_back(visitor: Visitor) -> 
     assert [body["lines"][0]["title"] for body in visitor.rig.bodies()] == ["杯", "CUP-1"]
     assert (await post(visitor, "rollback", {}))["in_force"] == before
     assert (await post(visitor, "follow", {"why": "git"}))["changed"]
-    log = await visitor.rig.read(state.audit_log)
+    log = await visitor.rig.read(audit.entries)
     acts = ["mapping.followed", *["mapping.activated"] * 2, "mapping.kept", "mapping.activated"]
     assert [(e["act"], e["actor"]) for e in log] == [(act, "operator-lin") for act in acts]
 
