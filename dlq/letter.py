@@ -55,6 +55,8 @@ class DeadLetter:
     evidence: dict[str, Any] = field(default_factory=dict)
     hint: str = ""
     mapping_version: str = ""
+    currency: str = ""
+    stake: int = 0  # what is at stake, in ten-thousandths of the currency's unit
 
     @property
     def about(self) -> str:

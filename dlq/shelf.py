@@ -6,18 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     Double,
     Index,
     Integer,
-    MetaData,
     RowMapping,
     String,
     Table,
     Text,
-    func,
     insert,
     select,
     text,
@@ -25,16 +22,16 @@ from sqlalchemy import (
     update,
 )
 
+from dlq import groups
+from dlq.groups import Change, Id, metadata
 from dlq.letter import DeadLetter, State
 
-metadata = MetaData()
-_Id = BigInteger().with_variant(Integer, "sqlite")
 _ALIVE = "state in ('open','replaying')"
 
 letters = Table(
     "dead_letters",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("about", String(160), nullable=False),
     Column("tenant", String(64), nullable=False),
     Column("step", String(16), nullable=False),
@@ -48,8 +45,8 @@ letters = Table(
     Column("key", String(128), nullable=False),
     Column("subject", String(128), nullable=False),
     Column("revision", String(64), nullable=False),
-    Column("message_id", _Id),
-    Column("delivery_id", _Id),
+    Column("message_id", Id),
+    Column("delivery_id", Id),
     Column("problems", Text, nullable=False),
     Column("evidence", Text, nullable=False),
     Column("hint", String(300), nullable=False),
@@ -62,6 +59,10 @@ letters = Table(
     Column("closed_at", Double),
     Column("closed_by", String(64), nullable=False, server_default=""),
     Column("closed_why", Text, nullable=False, server_default=""),
+    Column("currency", String(8), nullable=False, server_default=""),
+    Column("stake", Id, nullable=False, server_default="0"),  # in ten-thousandths of the currency's unit
+    Column("edition", Integer, nullable=False, server_default="0"),  # how often a person changed what is to go on
+    Index("dead_letters_by_state", "state", "id"),
     Index("dead_letters_alive", "about", unique=True, sqlite_where=text(_ALIVE), postgresql_where=text(_ALIVE)),
     Index("dead_letters_by_group", "state", "fingerprint", "id"),
     Index("dead_letters_by_subject", "subject"),
@@ -71,8 +72,8 @@ letters = Table(
 notes = Table(
     "dead_letter_notes",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("letter_id", _Id, nullable=False, index=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("letter_id", Id, nullable=False, index=True),
     Column("at", Double, nullable=False),
     Column("actor", String(64), nullable=False),
     Column("text", Text, nullable=False),
@@ -86,14 +87,26 @@ def put(connection: Connection, new: Sequence[DeadLetter], now: float) -> None:
     if not new:
         return
     rows = {letter.about: _row(letter, now) for letter in new}
-    known = connection.execute(
-        select(letters.c.id, letters.c.about).where(letters.c.about.in_(list(rows)), _alive)
-    ).all()
+    columns = (letters.c.id, letters.c.about, letters.c.fingerprint, letters.c.currency, letters.c.stake)
+    known = connection.execute(select(*columns).where(letters.c.about.in_(list(rows)), _alive)).all()
+    changes: list[Change] = []
     for row in known:
         fresh = {k: v for k, v in rows.pop(row.about).items() if k not in ("about", "created_at", "died")}
         connection.execute(update(letters).where(letters.c.id == row.id).values(died=letters.c.died + 1, **fresh))
+        changes += [_ended(row), _died(fresh | {"id": row.id})]
     if rows:
-        connection.execute(insert(letters), list(rows.values()))
+        stored = insert(letters).returning(letters.c.id, letters.c.about)
+        ids = {row.about: row.id for row in connection.execute(stored, list(rows.values()))}
+        changes += [_died(row | {"id": ids[about]}) for about, row in rows.items()]
+    groups.keep(connection, changes, now)
+
+
+def _died(row: dict[str, Any]) -> Change:
+    return Change(row["fingerprint"], 1, row["currency"], row["stake"], died=True, sample=row)
+
+
+def _ended(row: Any) -> Change:
+    return Change(row.fingerprint, -1, row.currency, row.stake)
 
 
 def close(
@@ -103,12 +116,18 @@ def close(
     names = list(about)
     if not names:
         return 0
+    return _end(connection, letters.c.about.in_(names), state, now, by, why)
+
+
+def _end(connection: Connection, which: Any, state: State, now: float, by: str, why: str) -> int:
     ended = connection.execute(
         update(letters)
-        .where(letters.c.about.in_(names), _alive)
+        .where(which, _alive)
         .values(state=state, closed_at=now, updated_at=now, closed_by=by, closed_why=why)
-    )
-    return int(ended.rowcount)
+        .returning(letters.c.fingerprint, letters.c.currency, letters.c.stake)
+    ).all()
+    groups.keep(connection, [_ended(row) for row in ended], now)
+    return len(ended)
 
 
 def supersede(
@@ -131,8 +150,7 @@ def supersede(
             continue
         beaten.append((row.message_id, newer[-1]))
         why = f"a newer revision went through (message {newer[-1]})"
-        ending = {"state": State.SUPERSEDED, "closed_at": now, "updated_at": now, "closed_by": "hub", "closed_why": why}
-        connection.execute(update(letters).where(letters.c.id == row.id).values(**ending))
+        _end(connection, letters.c.id == row.id, State.SUPERSEDED, now, "hub", why)
     return beaten
 
 
@@ -189,46 +207,6 @@ def of_orders(connection: Connection, orders: Iterable[str]) -> list[dict[str, A
     return found
 
 
-def groups(connection: Connection, *, state: str = State.OPEN, limit: int = 100) -> list[dict[str, Any]]:
-    """Letters with one cause, largest group first: fingerprint, count, first and last time, a title and sample."""
-    newest = func.max(letters.c.id).label("newest")
-    grouped = (
-        select(
-            letters.c.fingerprint,
-            func.count().label("count"),
-            func.count(letters.c.subject.distinct()).label("orders"),
-            func.min(letters.c.created_at).label("first_at"),
-            func.max(letters.c.updated_at).label("last_at"),
-            newest,
-        )
-        .where(letters.c.state == state)
-        .group_by(letters.c.fingerprint)
-        .order_by(func.count().desc(), newest.desc())
-        .limit(limit)
-    )
-    rows = connection.execute(grouped).mappings().all()
-    samples = connection.execute(select(letters).where(letters.c.id.in_([r["newest"] for r in rows]))).mappings()
-    by_id = {s["id"]: s for s in samples}
-    return [
-        {
-            "fingerprint": r["fingerprint"],
-            "count": r["count"],
-            "orders": r["orders"],
-            "title": by_id[r["newest"]]["title"],
-            "cause": by_id[r["newest"]]["cause"],
-            "step": by_id[r["newest"]]["step"],
-            "channel": by_id[r["newest"]]["channel"],
-            "destination": by_id[r["newest"]]["destination"],
-            "hint": by_id[r["newest"]]["hint"],
-            "owner": by_id[r["newest"]]["owner"],
-            "sample": r["newest"],
-            "first_at": r["first_at"],
-            "last_at": r["last_at"],
-        }
-        for r in rows
-    ]
-
-
 def ids_of_group(connection: Connection, fingerprint: str) -> list[int]:
     """Open letters of the one group whose fingerprint begins like this, oldest first; nothing if several do."""
     matches = letters.c.fingerprint.startswith(fingerprint, autoescape=True)
@@ -253,10 +231,35 @@ def claim(connection: Connection, ids: Sequence[int], now: float) -> list[RowMap
     return rows
 
 
+def unclaim(connection: Connection, ids: Sequence[int], now: float) -> None:
+    """Letters that were taken for a replay and could not go are open again."""
+    if ids:
+        mine = letters.c.id.in_(list(ids)) & (letters.c.state == State.REPLAYING)
+        connection.execute(update(letters).where(mine).values(state=State.OPEN, updated_at=now))
+
+
+def replaying(connection: Connection, about: Sequence[str]) -> dict[str, int]:
+    """Which of these are on their way again: what they are about, to the letter."""
+    mine = letters.c.about.in_(list(about)) & (letters.c.state == State.REPLAYING)
+    return {row.about: row.id for row in connection.execute(select(letters.c.id, letters.c.about).where(mine))}
+
+
+def subjects(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """The order of each letter."""
+    rows = connection.execute(select(letters.c.id, letters.c.subject).where(letters.c.id.in_(list(ids)))).all()
+    return {row.id: row.subject for row in rows}
+
+
 def assign(connection: Connection, ids: Sequence[int], owner: str, now: float) -> int:
     """Give letters to a person; an empty owner takes them back."""
     done = connection.execute(update(letters).where(letters.c.id.in_(list(ids))).values(owner=owner, updated_at=now))
     return int(done.rowcount)
+
+
+def assign_group(connection: Connection, fingerprint: str, owner: str, now: float) -> int:
+    """Give the living letters of a group to a person."""
+    mine = (letters.c.fingerprint == fingerprint) & _alive
+    return int(connection.execute(update(letters).where(mine).values(owner=owner, updated_at=now)).rowcount)
 
 
 def note(connection: Connection, letter_id: int, actor: str, said: str, now: float) -> None:
@@ -270,6 +273,7 @@ def shown(row: RowMapping) -> dict[str, Any]:
     data["problems"] = json.loads(data["problems"])
     data["evidence"] = json.loads(data["evidence"])
     del data["about"]
+    data["money"] = groups.money({data.pop("currency"): data.pop("stake")})
     return data
 
 
@@ -299,6 +303,8 @@ def _row(letter: DeadLetter, now: float) -> dict[str, Any]:
         "evidence": json.dumps(letter.evidence, ensure_ascii=False, default=str),
         "hint": letter.hint[:300],
         "mapping_version": letter.mapping_version,
+        "currency": letter.currency,
+        "stake": letter.stake,
         "state": State.OPEN,
         "created_at": now,
         "updated_at": now,

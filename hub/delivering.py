@@ -92,7 +92,7 @@ async def attempt(http: httpx.AsyncClient, target: Target, row: Mapping[str, Any
     """Try one delivery once. Never raises HubError: every ending is a Result."""
     started, tick = clock.now().timestamp(), time.perf_counter()
     log = Log()
-    document = orjson.loads(inbox.decompress(row["body"]))
+    document = orjson.loads(inbox.decompress(row["overlay"] or row["body"]))
     rendered: Rendered = (document, (), "", "request")
     if target.render is not None:
         rendered = target.render(row["kind"], document)

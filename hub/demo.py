@@ -19,7 +19,7 @@ import httpx
 import tomlkit
 
 from canonical.errors import ConfigError
-from dlq import shelf
+from dlq import groups, shelf
 from hub import clock, desk, wiring
 from hub.processes import free_port, running, stop
 from hub.store import Connection, Store, audit, state, views
@@ -88,14 +88,14 @@ def _observe(
     settle(control, store, watch)
     outcome = Outcome()
     with store.look() as connection:
-        groups = shelf.groups(connection)
-    outcome.groups = len(groups)
-    tell(f"{sum(g['count'] for g in groups)} dead letters in {len(groups)} groups; the largest:")
-    for group in groups[:6]:
+        found = groups.find(connection)
+    outcome.groups = len(found)
+    tell(f"{sum(g['count'] for g in found)} dead letters in {len(found)} groups; the largest:")
+    for group in found[:6]:
         tell(f"  {group['fingerprint'][:6]}  {group['count']:>3} x {group['cause']:<24} {group['title'][:90]}")
-    causes = {g["cause"] for g in groups}
+    causes = {g["cause"] for g in found}
     outcome.checks.append((f"at least four different causes of dead letters ({len(causes)})", len(causes) >= 4))
-    outcome.replayed = _mend(folder, control, store, groups, outcome, tell, watch)
+    outcome.replayed = _mend(folder, control, store, found, outcome, tell, watch)
     books(control, store, outcome)
     return outcome
 
@@ -104,7 +104,7 @@ def _mend(
     folder: Path,
     control: httpx.Client,
     store: Store,
-    groups: list[dict[str, Any]],
+    causes: list[dict[str, Any]],
     outcome: Outcome,
     tell: Tell,
     watch: Callable[[dict[str, Any]], None],
@@ -112,7 +112,7 @@ def _mend(
     """Add the unknown word of one group to its mapping table, and replay the group."""
     shop, table, meaning = MENDED
     with store.look() as connection:
-        letters = [shelf.get(connection, g["sample"]) for g in groups if g["cause"] == "mapping.unknown_word"]
+        letters = [shelf.get(connection, g["sample"]) for g in causes if g["cause"] == "mapping.unknown_word"]
     letter = next((found for found in letters if found and found["shop"] == shop), None)
     if letter is None:
         outcome.checks.append(("a group of unknown words to mend", False))

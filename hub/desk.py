@@ -10,7 +10,7 @@ from typing import Any
 
 from canonical import personal
 from canonical.errors import HubError
-from dlq import State, Step, shelf
+from dlq import State, Step, edits, shelf
 from hub import breaker, clock
 from hub.receiving import RAW
 from hub.store import Connection, audit, inbox, outbox, state, views
@@ -35,12 +35,13 @@ class NotNow(HubError):
 
 @dataclass(slots=True)
 class Replayed:
-    """What a replay took up; `skipped` were no longer open."""
+    """What a replay took up; `skipped` were no longer open, `left_out` says why where that was not the reason."""
 
     letters: list[int] = field(default_factory=list)
     messages: int = 0
     deliveries: int = 0
     skipped: int = 0
+    left_out: dict[int, str] = field(default_factory=dict)
 
 
 def replay(connection: Connection, ids: Sequence[int], actor: str, *, dry_run: bool = False) -> Replayed:
@@ -48,24 +49,60 @@ def replay(connection: Connection, ids: Sequence[int], actor: str, *, dry_run: b
     now = clock.now().timestamp()
     if dry_run:
         rows = [r for r in (shelf.get(connection, i) for i in ids) if r and r["state"] == State.OPEN]
-    else:
-        rows = [dict(r) for r in shelf.claim(connection, ids, now)]
-    done = Replayed([r["id"] for r in rows], skipped=len(ids) - len(rows))
-    messages = [r for r in rows if r["delivery_id"] is None and r["message_id"] is not None]
-    deliveries = [r["delivery_id"] for r in rows if r["delivery_id"] is not None]
-    done.messages, done.deliveries = len(messages), len(deliveries)
-    if dry_run or not rows:
-        return done
-    thin = [r["message_id"] for r in messages if r["step"] == Step.FETCH]
-    full = [r["message_id"] for r in messages if r["step"] != Step.FETCH]
-    inbox.reopen(connection, thin, inbox.FETCH, now)
-    inbox.reopen(connection, full, inbox.RECEIVED, now)
-    outbox.revive(connection, deliveries, now)
-    for row in rows:
-        shelf.note(connection, row["id"], actor, "replayed", now)
-    acts = [("letter.replayed", f"letter {row['id']}", row["subject"]) for row in rows]
-    audit.write_all(connection, now, actor, acts)
+        return _counted(rows, len(ids))
+    done = send_on(connection, ids, "", "", now)
+    subjects = shelf.subjects(connection, done.letters)
+    for number in done.letters:
+        shelf.note(connection, number, actor, "replayed", now)
+    audit.write_all(connection, now, actor, [("letter.replayed", f"letter {i}", subjects[i]) for i in done.letters])
     return done
+
+
+def send_on(connection: Connection, ids: Sequence[int], step: str, mapping_version: str, now: float) -> Replayed:
+    """Claim open letters and let them in again at a step ("": where each stuck), mapped by a version ("": in force).
+
+    What cannot go in there stays open, with the reason in `left_out`.
+    """
+    rows = [dict(row) for row in shelf.claim(connection, ids, now)]
+    taken = {row["id"] for row in rows}
+    out = {i: "no longer open" for i in ids if i not in taken}
+    back = {row["id"]: why for row in rows if (why := _no_way(row, step))}
+    shelf.unclaim(connection, list(back), now)
+    rows = [row for row in rows if row["id"] not in back]
+    again = step in _MAPPED
+    deliveries = [r for r in rows if r["delivery_id"] is not None]
+    messages = [r for r in rows if r["delivery_id"] is None]
+    thin = [r["message_id"] for r in messages if (step or r["step"]) == Step.FETCH]
+    full = [r["message_id"] for r in messages if (step or r["step"]) != Step.FETCH]
+    inbox.reopen(connection, thin, inbox.FETCH, now)
+    inbox.reopen(connection, full, inbox.RECEIVED, now, mapping_version)
+    if again:
+        inbox.map_again(connection, [r["message_id"] for r in deliveries], now, mapping_version)
+    else:
+        outbox.revive(connection, [r["delivery_id"] for r in deliveries], now)
+    done = _counted(rows, len(ids))
+    done.left_out = out | back
+    return done
+
+
+_MAPPED = (Step.MAP, Step.CHECK, Step.ROUTE)
+
+
+def _no_way(row: Mapping[str, Any], step: str) -> str:
+    """Why a letter cannot go on from a step, if it cannot."""
+    if row["message_id"] is None:
+        return "a ticket about a destination is resumed, not replayed"
+    if step == Step.SEND and row["delivery_id"] is None:
+        return "it never became a delivery: it cannot go on from send"
+    if step == Step.FETCH and row["delivery_id"] is not None:
+        return "its record is here already: go on from map, or from send"
+    return ""
+
+
+def _counted(rows: Sequence[Mapping[str, Any]], asked: int) -> Replayed:
+    sent = sum(row["delivery_id"] is not None for row in rows)
+    mapped = sum(row["delivery_id"] is None and row["message_id"] is not None for row in rows)
+    return Replayed([row["id"] for row in rows], mapped, sent, asked - len(rows))
 
 
 def letters_of_group(connection: Connection, fingerprint: str) -> list[int]:
@@ -155,6 +192,11 @@ def letter(connection: Connection, letter_id: int, role: str) -> dict[str, Any]:
     found = shelf.get(connection, letter_id)
     if found is None:
         raise NotFound(f"there is no dead letter {letter_id}")
+    found["edits"] = edits.of(connection, letter_id)
+    if role not in ROLES[1:]:
+        found["edits"] = [
+            e | {"changes": [[path, "***", "***"] for path, _, _ in e["changes"]]} for e in found["edits"]
+        ]
     message = inbox.get(connection, found["message_id"]) if found["message_id"] else None
     if message is not None and message["body"] is not None and role in ROLES[1:]:
         raw = inbox.decompress(message["body"])

@@ -23,7 +23,7 @@ from hub.inforce import InForce
 from hub.mapping.catalog import Catalog
 from hub.receiving import RAW, ShopFront, accepted_counts, incoming, rejected, unpack
 from hub.routing import Routes
-from hub.store import Connection, Store, inbox, state
+from hub.store import Connection, Store, inbox, mappings, state
 from hub.store.inbox import Incoming
 from hub.wire import converse
 
@@ -49,6 +49,7 @@ class Flow:
         self.config, self.store, self.catalog, self.routes = config, store, catalog, routes
         self.shops, self.targets, self.http = shops, targets, http
         self._in_force = InForce(catalog, store)
+        self._versions: dict[str, Catalog] = {}
         self.arrived = asyncio.Event()
         self._listeners: list[asyncio.Event] = []
         self._intake = Gatherer(self._accept, config.hub.batch, config.hub.group_commit)
@@ -128,6 +129,11 @@ class Flow:
     def _fetched(self, connection: Connection, hints: Sequence[Mapping[str, Any]], item: Incoming, now: float) -> None:
         new, _ = inbox.accept(connection, [item])
         same = new[0] if new else inbox.by_digest(connection, item.digest)
+        if same is not None and same in {
+            h["id"] for h in hints
+        }:  # a replay asked for a record anew, and it is as it was
+            inbox.map_as_it_is(connection, same, self.store.owner)
+            hints = [h for h in hints if h["id"] != same]
         why = f"thin event: fetched as message {same}"
         inbox.finish(
             connection, [inbox.Done(h["id"], inbox.IGNORED, why, same_as=same) for h in hints], self.store.owner, now
@@ -214,12 +220,25 @@ class Flow:
             if row["kind"] == RAW:
                 return self._unpack_again(row, shop, now)
             folder, overlay = (shop.mappings, shop.overlay) if shop else (row["channel"], "")
-            return translating.map_message(self.catalog, row, folder, overlay, now)
+            return translating.map_message(self._catalog_for(row), row, folder, overlay, now)
         except HubError as error:
             return translating.Mapped(row, letter=letters.of_message(row, Step.UNPACK, error))
         except Exception as error:  # our own mistake: the message is kept, the others go on
             log.exception("map.failed", message=row["id"])
             return translating.Mapped(row, letter=letters.of_message(row, Step.MAP, internal(error)))
+
+    def _catalog_for(self, row: Mapping[str, Any]) -> Catalog:
+        """The mappings in force; for a message that a replay maps by another version, those with that one."""
+        wanted = row["mapping_version"]
+        if not wanted:
+            return self.catalog
+        if wanted not in self._versions:
+            with self.store.look() as connection:
+                found = mappings.by_version(connection, wanted)
+            if found is None:
+                raise NotUnderstood(f"the mapping's version {wanted} is not kept any more", code="config.no_version")
+            self._versions = {wanted: self.catalog.with_(found["name"], found["sources"])}
+        return self._versions[wanted]
 
     def _unpack_again(self, row: Mapping[str, Any], shop: ShopFront | None, now: datetime) -> translating.Mapped:
         """A raw push whose unpacking failed before: the adapter may know it now."""

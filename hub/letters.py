@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from canonical import Problem
 from canonical.errors import HubError
 from dlq import DeadLetter, Step, fingerprint
+from dlq.groups import STAKE_UNIT
 from hub.masking import mask_text
+from hub.store import inbox
 
 TITLE_PART = 90
 """Characters of what was found, and of what was expected, in a letter's title; its problems have all of it."""
@@ -85,7 +90,19 @@ def of_delivery(
         evidence=evidence,
         hint=problems[0].hint if problems else error.hint,
         mapping_version=version,
+        **_stake(row),
     )
+
+
+def _stake(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the document is worth: an order's payable total, a refund's amount."""
+    document = orjson.loads(inbox.decompress(row["overlay"] or row["body"]))
+    totals = document.get("totals") or {}
+    amount = totals.get("payable") or totals.get("paid") or document.get("amount")
+    currency = document.get("currency")
+    if not amount or not currency:
+        return {}
+    return {"currency": str(currency), "stake": int(Decimal(str(amount)) * STAKE_UNIT)}
 
 
 def of_destination(name: str, tenant: str, error: HubError) -> DeadLetter:

@@ -5,8 +5,8 @@ late. Its cursor moves only in the transaction that stores the page: after a cra
 Records that the hub has already are counted and not stored again.
 """
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -18,6 +18,7 @@ from hub import clock, renewal
 from hub.config import Pull
 from hub.receiving import ShopFront, accepted_counts, incoming
 from hub.store import Connection, Store, audit, inbox, state
+from hub.store.tables import BACKFILL
 from hub.wire import converse
 
 log = structlog.get_logger("hub.pulling")
@@ -32,6 +33,8 @@ SLOWEST = 900.0
 LEASE = 120.0
 ROUNDING = 0.001
 """Seconds by which two times may differ that mean the same."""
+LONG_AGO = timedelta(hours=1)
+"""A window that ended earlier is a backfill: what it brings waits behind live orders."""
 KINDS = {"order": Capability.PULL_ORDERS, "refund": Capability.PULL_REFUNDS}
 
 
@@ -122,6 +125,8 @@ def _keep(
 ) -> int:
     records: list[Envelope | Hint] = [*page.envelopes, *page.hints]
     items = [incoming(shop, record, "pull", now) for record in records]
+    if now - window.end > LONG_AGO:
+        items = [replace(item, queue=BACKFILL) for item in items]
     new, repeats = inbox.accept(connection, items)
     row = state.pull_state(connection, shop.name, kind)
     stamp = now.timestamp()

@@ -48,6 +48,7 @@ class Settlement:
     read: list[tuple[int, tuple[str, str, str, str]]] = field(default_factory=list)  # what was a document, sent or not
     links: list[tuple[int, Identity]] = field(default_factory=list)
     alive: list[str] = field(default_factory=list)
+    again: dict[int, str] = field(default_factory=dict)  # mapped once more for dead deliveries: what that led to
     counts: dict[tuple[str, ...], float] = field(default_factory=dict)
 
     def count(self, *key: str) -> None:
@@ -57,7 +58,7 @@ class Settlement:
 
 def map_message(catalog: Catalog, message: Mapping[str, Any], folder: str, overlay: str, now: datetime) -> Mapped:
     """Translate one stored record by the mappings of a folder, and a shop's overlay on them. Never raises on data."""
-    record = parse_json(inbox.decompress(message["body"]))
+    record = parse_json(inbox.decompress(message["overlay"] or message["body"]))
     translator = catalog.channel(folder, message["kind"], overlay)
     result = translator.translate(
         record, tenant=message["tenant"], shop=message["shop"], channel=message["channel"], now=now
@@ -110,6 +111,8 @@ def settle(
     ours = inbox.finish(connection, result.done, owner, now)
     if len(ours) != len(batch):
         raise LeaseLost({m.message["id"] for m in batch} - ours)
+    if result.again:
+        _go_again(connection, result.again, now)
     ids = _write_documents(connection, result)
     for row in result.deliveries:
         row["document_id"] = ids[row.pop("identity")]
@@ -142,6 +145,8 @@ def _settle_one(
     now: float,
 ) -> None:
     message = mapped.message
+    if message["reason"] == inbox.AGAIN:
+        result.again[message["id"]] = _STUCK if mapped.document is None else _REPLACED
     if mapped.letter is not None:
         _bury(mapped, mapped.letter, result)
         return
@@ -154,6 +159,9 @@ def _settle_one(
     if before is not None:
         stored = type(document).model_validate_json(before["body"])
         verdict, document, content, why = identity.settle(stored, document, stored_content=before["content"])
+        if message["reason"] == inbox.AGAIN and not verdict.delivered:
+            _same_again(mapped, before, result)
+            return
         if not verdict.taken:
             result.read.append(_place(mapped))
             reason = f"stale: {why}" if verdict is Verdict.STALE else "duplicate"
@@ -172,6 +180,31 @@ def _settle_one(
         known[mapped.identity] = row
         result.stored[mapped.identity] = row
         result.read.append(_place(mapped))
+
+
+_STUCK, _REPLACED, _SAME = "stuck", "replaced", "same"
+
+
+def _same_again(mapped: Mapped, before: Mapping[str, Any], result: Settlement) -> None:
+    """Mapping it once more changed nothing that anybody must hear of: its dead deliveries go on as they are."""
+    message = mapped.message
+    result.again[message["id"]] = _SAME
+    done = inbox.Done(message["id"], inbox.TRANSLATED, "", before.get("id"), mapping_version=mapped.version)
+    result.done.append(done)
+
+
+def _go_again(connection: Connection, again: Mapping[int, str], now: float) -> None:
+    """Deliveries that died, of messages that were mapped once more on their way through a replay."""
+    for message, dead in outbox.dead_of(connection, list(again)).items():
+        asked = shelf.replaying(connection, [f"delivery/{i}" for i in dead])
+        ids = [i for i in dead if f"delivery/{i}" in asked]
+        if again[message] == _SAME:
+            outbox.revive(connection, ids, now)
+        elif again[message] == _REPLACED:
+            outbox.replaced(connection, ids, now)
+            shelf.close(connection, asked, State.SUPERSEDED, now, why=f"message {message} was mapped anew")
+        else:
+            shelf.unclaim(connection, list(asked.values()), now)
 
 
 def _place(mapped: Mapped) -> tuple[int, tuple[str, str, str, str]]:
@@ -216,6 +249,7 @@ def _route(
                 "revision": row["revision"],
                 "message_id": message["id"],
                 "body": packed,
+                "queue": message["queue"],
                 "idempotency_key": idempotency_key(name, found, row),
                 "due_at": now,
                 "accepted_at": message["received_at"],

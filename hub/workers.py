@@ -10,7 +10,7 @@ import httpx
 import structlog
 
 from canonical.errors import ConfigError
-from hub import clock, pulling, renewal
+from hub import clock, pulling, renewal, replaying
 from hub.config import Pull
 from hub.flow import Flow
 from hub.store import Connection, inbox, outbox, state
@@ -64,6 +64,7 @@ class Workers:
             self._loop("translate", self.flow.translate, self.flow.arrived),
             self._loop("fetch", self.flow.fetch, None),
             self._loop("sweep", self._sweep, None, idle=SWEEP),
+            self._loop("replay", self._replay, None),
             self._loop("shadow", self._shadow, None),
             self._loop("drift", self._watch_for_drift, None, idle=ASIDE),
             *(self._dispatch(name) for name in self.hub.targets),
@@ -172,6 +173,13 @@ class Workers:
         for shop in self.hub.shops.values():
             if await self.hub.store.read(renewal.expires_soon, shop.name, now):
                 await renewal.renew(self.hub.store, self.http, shop, self.hub.config.hub.key)
+        return 0
+
+    async def _replay(self) -> int:
+        """One step of a replay that somebody started; what it let go waits like everything else."""
+        moved = await self.hub.store.run(replaying.turn, self.hub.store.owner)
+        if moved:
+            self.flow.arrived.set()
         return 0
 
     async def _shadow(self) -> int:

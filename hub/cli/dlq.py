@@ -1,5 +1,6 @@
 """`hub dlq`: dead letters, found, understood, mended and replayed."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,8 +8,10 @@ from typing import Any, TypeVar
 import typer
 from rich.markup import escape
 
+from canonical import parse_json
 from dlq import shelf
-from hub import clock, desk
+from hub import clock, desk, tending
+from hub.cli import groups, replays
 from hub.cli.output import (
     BeforeOption,
     ConfigOption,
@@ -36,6 +39,8 @@ app = typer.Typer(
     help="Dead letters: groups shows causes, show explains one, replay sends them again once the cause is mended.",
     no_args_is_help=True,
 )
+groups.register(app)
+replays.register(app)
 GroupOption = typer.Option("", "--group", "-g", help="Every open letter of this group (its first characters will do).")
 LettersArgument = typer.Argument(None, help="Ids of letters.")
 
@@ -75,34 +80,6 @@ def list_(
     )  # fmt: skip
     if len(rows) == limit:
         out.print(f"[dim]more: --before {rows[-1]['id']}[/]")
-
-
-@app.command()
-def groups(
-    state: str = typer.Option("open", "--state", help="open, resolved, superseded or discarded."),
-    limit: int = LimitOption,
-    config: Path = ConfigOption,
-    as_json: bool = JsonOption,
-) -> None:
-    """Causes, the most frequent first: mend one, replay the group."""
-    with reading(config) as (_, connection):
-        rows = shelf.groups(connection, state=state, limit=limit)
-    if as_json:
-        emit({"groups": [stamped(r) for r in rows]})
-        return
-    now = clock.now().timestamp()
-    for r in rows:
-        place = r["destination"] or r["channel"]
-        out.print(f"[bold]{r['fingerprint']}[/]  {r['count']} letter(s), {r['orders']} order(s)  {place}  {r['cause']}")
-        out.print(f"  {r['title']}", markup=False)
-        if r["hint"]:
-            out.print(f"  do: {r['hint']}", markup=False)
-        out.print(
-            f"  [dim]since {ago(r['first_at'], now)}, last {ago(r['last_at'], now)};"
-            f" look: hub dlq show {r['sample']}; again: hub dlq replay -g {r['fingerprint'][:6]}[/]"
-        )
-    if not rows:
-        out.print("[green]no dead letters[/]" if state == "open" else "[dim]none[/]")
 
 
 @app.command()
@@ -147,6 +124,11 @@ def _show(found: dict[str, Any]) -> None:
         out.print(f"  do: {found['hint']}", markup=False)
     if found.get("raw"):
         out.print(f"  raw: {found['raw'][:4000]}", markup=False)
+    for edit_ in found["edits"]:
+        paths = ", ".join(path for path, _, _ in edit_["changes"]) or "the original again"
+        out.print(
+            f"  [dim]{iso(edit_['at'])}[/] {escape(edit_['actor'])} changed {escape(paths)} {escape(edit_['why'])}"
+        )
     for said in found["notes"]:
         out.print(f"  [dim]{iso(said['at'])}[/] {escape(said['by'])}: {escape(said['text'])}")
     if found["closed_at"]:
@@ -159,11 +141,20 @@ def _show(found: dict[str, Any]) -> None:
 def replay(
     letters: list[int] | None = LettersArgument,
     group: str = GroupOption,
+    job: int | None = typer.Option(None, "--job", help="Start this replay, as hub dlq plan made it."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be replayed."),
     config: Path = ConfigOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Send letters on again, from the step where they stuck, with the mapping that is in force now."""
+    """Send letters on again, from the step where they stuck, with the mapping that is in force now.
+
+    Many letters, or a cause of which nobody knows yet whether it is mended: hub dlq plan, then --job.
+    """
+    if job is not None:
+        with writing(config) as (_, connection):
+            told = replays.start(connection, job)
+        out.print(told)
+        return
     done = _in_parts(config, letters, group, lambda c, ids: desk.replay(c, ids, actor(), dry_run=dry_run))
     taken = [number for part in done for number in part.letters]
     messages, deliveries = sum(part.messages for part in done), sum(part.deliveries for part in done)
@@ -202,8 +193,12 @@ def assign(
     group: str = GroupOption,
     config: Path = ConfigOption,
 ) -> None:
-    """Give letters to a person."""
-    done = sum(_in_parts(config, letters, group, lambda c, ids: desk.assign(c, ids, owner, actor())))
+    """Give letters, or a whole group, to a person."""
+    if group and not letters:
+        with writing(config) as (_, connection):
+            done = tending.assign_group(connection, group, owner, actor())["count"]
+    else:
+        done = sum(_in_parts(config, letters, group, lambda c, ids: desk.assign(c, ids, owner, actor())))
     _demand(done)
     out.print(f"{done} letter(s) assigned to {owner or 'nobody'}", markup=False)
 
@@ -214,10 +209,43 @@ def note(
     text: str = typer.Argument(..., help="What you found out."),
     config: Path = ConfigOption,
 ) -> None:
-    """Keep what you found out with the letter."""
+    """Keep what you found out with the letter; about a cause: hub dlq note-group."""
     with writing(config) as (_, connection):
         desk.note(connection, letter, actor(), text)
     out.print("noted")
+
+
+@app.command()
+def edit(
+    letter: int = typer.Argument(..., help="Id of the letter."),
+    values: list[str] = typer.Option([], "--set", help="PATH=VALUE, such as lines[0].sku=CUP-1; several times."),
+    file: Path | None = typer.Option(None, "--file", help="The whole document (or record) as JSON; - for stdin."),
+    edition: int | None = typer.Option(None, "--edition", help="The edition that you saw; refused if it has changed."),
+    why: str = typer.Option("", "--why", help="Kept with the letter."),
+    config: Path = ConfigOption,
+) -> None:
+    """Change what a letter carries before it goes on; the original is kept. Without --set or --file: print it.
+
+    A delivery carries a canonical document, which is checked; a letter that never became one carries the record.
+    """
+    with writing(config) as (_, connection):
+        found, _, now = tending.content(connection, letter)
+        if not values and file is None:
+            emit({"letter": letter, "edition": found["edition"], "content": now})
+            return
+        wanted = _read(file) if file is not None else tending.with_values(now, tending.parse_settings(values))
+        expected = found["edition"] if edition is None else edition
+        told = tending.edit(connection, letter, wanted, actor(), expected=expected, why=why)
+    for path, before, after in told:
+        out.print(f"  {path}: {before} -> {after}", markup=False)
+    out.print(f"letter {letter} goes on with that: hub dlq replay {letter}" if told else "the original again")
+
+
+def _read(file: Path) -> Any:
+    try:
+        return parse_json(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", code=2)
 
 
 def _in_parts(

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from dlq import shelf
+from dlq import groups
 from hub import clock
 from hub.cli.output import PROBLEMS, ConfigOption, JsonOption, ago, emit, err, out, reading
 from hub.store import Connection, state, views
@@ -41,7 +41,7 @@ def _findings(hub: Hub, connection: Connection, now: float) -> list[dict[str, An
         found.append(("hub.toml has no destination", "hub init shows one of each kind"))
     found += [
         (f"{group['count']} dead letter(s): {group['title']}", f"hub dlq show {group['sample']}")
-        for group in shelf.groups(connection, limit=10)
+        for group in groups.find(connection, limit=10)
     ]
     return [{"what": what, "do": do} for what, do in found]
 

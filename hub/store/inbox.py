@@ -3,15 +3,18 @@
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Double, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hub.store.engine import skip_locked
-from hub.store.tables import messages
+from hub.store.queues import ready, shared
+from hub.store.tables import LIVE, REPLAY, messages
 
 RECEIVED, FETCH, TRANSLATED, IGNORED, DEAD = "received", "fetch", "translated", "ignored", "dead"
+AGAIN = "again"
+"""The reason of a message that is mapped once more for deliveries of it that died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Incoming:
     received_at: float
     state: str = RECEIVED
     headers: str | None = None
+    queue: int = LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +95,28 @@ def keep_repeats(connection: Connection, repeats: Sequence[Incoming]) -> None:
 
 
 def claim(connection: Connection, state: str, limit: int, now: float, lease: float, owner: str) -> list[dict[str, Any]]:
-    """Take up to `limit` messages that wait in this state, oldest first."""
-    ready = (
-        select(messages.c.id)
-        .where(messages.c.state == state, messages.c.due_at <= now, messages.c.lease_until <= now)
-        .order_by(messages.c.id)
-        .limit(limit)
-        .with_for_update(**skip_locked(connection))
-    )
-    taken = (
-        update(messages)
-        .where(messages.c.id.in_(ready.scalar_subquery()))
-        .values(lease_until=now + lease, lease_owner=owner)
-        .returning(messages)
-    )
-    rows = [dict(row) for row in connection.execute(taken).mappings()]
+    """Take up to `limit` messages that wait in this state, the most urgent and oldest first."""
+
+    def take(queues: tuple[int, ...], most: int) -> list[dict[str, Any]]:
+        values = {"from": state, "now": now, "until": now + lease, "owner": owner, "most": most}
+        statement = _claim(queues, connection.dialect.name == "postgresql")
+        return [dict(row) for row in connection.execute(statement, values).mappings()]
+
+    rows = shared(limit, take)
     rows.sort(key=lambda row: int(row["id"]))
     return rows
+
+
+@cache
+def _claim(queues: tuple[int, ...], skip_locked: bool) -> Any:
+    c, now = messages.c, bindparam("now", type_=Double)
+    due = (c.state == bindparam("from"), c.due_at <= now, c.lease_until <= now)
+    return (
+        update(messages)
+        .where(c.id.in_(ready(messages, queues, *due, skip_locked=skip_locked).scalar_subquery()))
+        .values(lease_until=bindparam("until"), lease_owner=bindparam("owner"))
+        .returning(messages)
+    )
 
 
 def finish(connection: Connection, done: Iterable[Done], owner: str, now: float) -> set[int]:
@@ -173,14 +182,29 @@ def postpone(connection: Connection, message_id: int, owner: str, due_at: float)
     )
 
 
-def reopen(connection: Connection, ids: Sequence[int], state: str, now: float) -> int:
-    """Send dead messages through again."""
-    done = connection.execute(
-        update(messages)
-        .where(messages.c.id.in_(list(ids)), messages.c.state == DEAD)
-        .values(state=state, reason="", due_at=now, attempts=0, lease_until=0.0, lease_owner="", done_at=None)
-    )
+def reopen(connection: Connection, ids: Sequence[int], state: str, now: float, version: str = "") -> int:
+    """Send dead messages through again, to be mapped by a version ("": the one in force)."""
+    return _again(connection, ids, DEAD, now, version, state=state, reason="")
+
+
+def map_again(connection: Connection, ids: Sequence[int], now: float, version: str = "") -> int:
+    """Send messages that became documents through again: for their deliveries that died."""
+    return _again(connection, ids, TRANSLATED, now, version, state=RECEIVED, reason=AGAIN)
+
+
+def _again(connection: Connection, ids: Sequence[int], before: str, now: float, version: str, **values: Any) -> int:
+    if not ids:
+        return 0
+    fresh = {"due_at": now, "attempts": 0, "lease_until": 0.0, "lease_owner": "", "done_at": None, "queue": REPLAY}
+    mine = (messages.c.id.in_(list(ids)), messages.c.state == before)
+    done = connection.execute(update(messages).where(*mine).values(**fresh, **values, mapping_version=version))
     return int(done.rowcount)
+
+
+def map_as_it_is(connection: Connection, message_id: int, owner: str) -> None:
+    """A message that was asked for anew came back unchanged: it is mapped as it lies here."""
+    mine = (messages.c.id == message_id, messages.c.lease_owner == owner)
+    connection.execute(update(messages).where(*mine).values(state=RECEIVED, lease_until=0.0, lease_owner=""))
 
 
 def end(connection: Connection, ids: Sequence[int], reason: str, now: float) -> None:
@@ -206,6 +230,11 @@ def by_digest(connection: Connection, digest: str) -> int | None:
     return connection.execute(select(messages.c.id).where(messages.c.digest == digest)).scalar()
 
 
+def overlay(connection: Connection, message_id: int, packed: bytes | None) -> None:
+    """What a person made of a record; it is mapped instead of the body. None: the body again."""
+    connection.execute(update(messages).where(messages.c.id == message_id).values(overlay=packed))
+
+
 def get(connection: Connection, message_id: int) -> dict[str, Any] | None:
     """One message, or None."""
     row = connection.execute(select(messages).where(messages.c.id == message_id)).mappings().first()
@@ -226,6 +255,7 @@ def _row(item: Incoming) -> dict[str, Any]:
         "headers": item.headers,
         "body": item.body,
         "state": item.state,
+        "queue": item.queue,
         "received_at": item.received_at,
         "due_at": item.received_at,
     }

@@ -19,6 +19,12 @@ def version(connection: Connection, name: str, wanted: str) -> dict[str, Any] | 
     return {**row, "sources": json.loads(row["sources"])} if row else None
 
 
+def by_version(connection: Connection, wanted: str) -> dict[str, Any] | None:
+    """The stored version of that name, whatever mapping it is of: `name` and `sources`."""
+    row = connection.execute(select(mapping_versions).where(mapping_versions.c.version == wanted)).mappings().first()
+    return {"name": row["name"], "sources": json.loads(row["sources"])} if row else None
+
+
 def versions(connection: Connection, name: str) -> list[dict[str, Any]]:
     """What is stored of a mapping, newest first, without the sources."""
     columns = [c for c in mapping_versions.c if c.name != "sources"]

@@ -6,12 +6,14 @@ held and released in order. A dead one holds its successors; nothing else does.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, Double, and_, bindparam, case, exists, func, insert, select, update
 
-from hub.store.engine import lock_lanes, skip_locked
-from hub.store.tables import attempts, deliveries
+from hub.store.engine import lock_lanes
+from hub.store.queues import ready, shared
+from hub.store.tables import LIVE, REPLAY, RETRY, attempts, deliveries
 
 WAITING, HELD, SENDING, IN_DOUBT = "waiting", "held", "sending", "in_doubt"
 DELIVERED, DEAD, SUPERSEDED, DISCARDED = "delivered", "dead", "superseded", "discarded"
@@ -55,16 +57,16 @@ def enqueue(connection: Connection, rows: Sequence[dict[str, Any]], latest: froz
             select(deliveries.c.lane).distinct().where(deliveries.c.lane.in_(lanes), deliveries.c.state.in_(UNFINISHED))
         ).scalars()
     )
-    ready: list[dict[str, Any]] = []
+    fresh: list[dict[str, Any]] = []
     newest = {row["lane"]: row["idempotency_key"] for row in rows if row["destination"] in latest}
     for row in rows:
         if newest.get(row["lane"], row["idempotency_key"]) != row["idempotency_key"]:
-            ready.append({**row, "state": SUPERSEDED, "held_by": ""})
+            fresh.append({**row, "state": SUPERSEDED, "held_by": ""})
             continue
         held = row["lane"] in busy
-        ready.append({**row, "state": HELD if held else WAITING, "held_by": BY_LANE if held else ""})
+        fresh.append({**row, "state": HELD if held else WAITING, "held_by": BY_LANE if held else ""})
         busy.add(row["lane"])
-    connection.execute(insert(deliveries), ready)
+    connection.execute(insert(deliveries), fresh)
     return replaced
 
 
@@ -81,32 +83,33 @@ def claim(
     connection: Connection, destination: str, state: str, limit: int, now: float, lease: float, owner: str
 ) -> list[dict[str, Any]]:
     """Take up to `limit` due deliveries of a destination that are in `state` (waiting, or in_doubt to be settled)."""
-    ready = (
-        select(deliveries.c.id)
-        .where(
-            deliveries.c.destination == destination,
-            deliveries.c.state == state,
-            deliveries.c.due_at <= now,
-        )
-        .order_by(deliveries.c.due_at, deliveries.c.id)
-        .limit(limit)
-        .with_for_update(**skip_locked(connection))
-    )
-    taken = (
+
+    def take(queues: tuple[int, ...], most: int) -> list[dict[str, Any]]:
+        values = {"b_destination": destination, "from": state, "now": now, "until": now + lease, "owner": owner}
+        statement = _claim(queues, connection.dialect.name == "postgresql")
+        return [dict(row) for row in connection.execute(statement, values | {"most": most}).mappings()]
+
+    rows = shared(limit, take)
+    rows.sort(key=lambda row: int(row["id"]))
+    return rows
+
+
+@cache
+def _claim(queues: tuple[int, ...], skip_locked: bool) -> Any:
+    c, now = deliveries.c, bindparam("now", type_=Double)
+    due = (c.destination == bindparam("b_destination"), c.state == bindparam("from"), c.due_at <= now)
+    return (
         update(deliveries)
-        .where(deliveries.c.id.in_(ready.scalar_subquery()))
+        .where(c.id.in_(ready(deliveries, queues, *due, skip_locked=skip_locked).scalar_subquery()))
         .values(
             state=SENDING,
-            attempts=deliveries.c.attempts + 1,
-            first_at=func.coalesce(deliveries.c.first_at, now),
-            lease_until=now + lease,
-            lease_owner=owner,
+            attempts=c.attempts + 1,
+            first_at=func.coalesce(c.first_at, now),
+            lease_until=bindparam("until"),
+            lease_owner=bindparam("owner"),
         )
         .returning(deliveries)
     )
-    rows = [dict(row) for row in connection.execute(taken).mappings()]
-    rows.sort(key=lambda row: int(row["id"]))
-    return rows
 
 
 def record(connection: Connection, outcomes: Sequence[Outcome], owner: str) -> list[Outcome]:
@@ -139,6 +142,9 @@ _RECORD = (
         mapping_version=bindparam("b_version"),
         done_at=bindparam("b_done"),
         attempts=deliveries.c.attempts - bindparam("b_uncounted"),
+        queue=case(
+            (and_(deliveries.c.queue == LIVE, bindparam("b_state") == WAITING), RETRY), else_=deliveries.c.queue
+        ),
         lease_until=0.0,
         lease_owner="",
     )
@@ -241,13 +247,41 @@ def release_others(connection: Connection, tenant: str, subjects: Iterable[str],
 
 
 def revive(connection: Connection, ids: Sequence[int], now: float) -> int:
-    """Dead deliveries go on from where they stuck, with fresh tries."""
-    done = connection.execute(
-        update(deliveries)
-        .where(deliveries.c.id.in_(list(ids)), deliveries.c.state == DEAD)
-        .values(state=WAITING, due_at=now, attempts=0, first_at=None, error="", done_at=None)
-    )
-    return int(done.rowcount)
+    """Dead deliveries go on from where they stuck, with fresh tries, behind live ones."""
+    fresh = {"due_at": now, "attempts": 0, "first_at": None, "error": "", "done_at": None, "queue": REPLAY}
+    mine = (deliveries.c.id.in_(list(ids)), deliveries.c.state == DEAD)
+    return int(connection.execute(update(deliveries).where(*mine).values(state=WAITING, **fresh)).rowcount)
+
+
+def overlay(connection: Connection, delivery_id: int, packed: bytes | None, edition: int) -> None:
+    """What a person made of a document; it is sent instead of the body, with an idempotency key of its own: the
+    destination may remember what it said to the old one. None: the body again."""
+    c = deliveries.c
+    key = func.substr(c.idempotency_key, 1, 36) + f"-e{edition}"
+    connection.execute(update(deliveries).where(c.id == delivery_id).values(overlay=packed, idempotency_key=key))
+
+
+def get(connection: Connection, delivery_id: int) -> dict[str, Any] | None:
+    """One delivery with its bodies, or None."""
+    row = connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).mappings().first()
+    return dict(row) if row else None
+
+
+def dead_of(connection: Connection, messages: Sequence[int]) -> dict[int, list[int]]:
+    """The dead deliveries of these messages: message to deliveries."""
+    found: dict[int, list[int]] = {}
+    if messages:
+        query = select(deliveries.c.id, deliveries.c.message_id)
+        query = query.where(deliveries.c.message_id.in_(list(messages)), deliveries.c.state == DEAD)
+        for row in connection.execute(query):
+            found.setdefault(row.message_id, []).append(row.id)
+    return found
+
+
+def replaced(connection: Connection, ids: Sequence[int], now: float) -> None:
+    """Dead deliveries whose message was mapped anew: what it became now goes in their place."""
+    mine = (deliveries.c.id.in_(list(ids)), deliveries.c.state == DEAD)
+    connection.execute(update(deliveries).where(*mine).values(state=SUPERSEDED, done_at=now))
 
 
 def discard(connection: Connection, ids: Sequence[int], now: float) -> None:

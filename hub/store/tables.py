@@ -21,6 +21,9 @@ from sqlalchemy import (
     text,
 )
 
+LIVE, RETRY, REPLAY, BACKFILL = range(4)
+"""Queues of messages and deliveries, the most urgent first; each of the later ones keeps a share (hub.store.queues)."""
+
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -50,11 +53,13 @@ messages = Table(
     Column("lease_until", Double, nullable=False, server_default="0"),
     Column("lease_owner", String(64), nullable=False, server_default=""),
     Column("done_at", Double),
+    Column("queue", Integer, nullable=False, server_default="0"),
+    Column("overlay", LargeBinary),  # zlib; the record as a person mended it, mapped instead of the body
     Index("messages_by_subject", "subject", "id"),
     Index(
         "messages_pending",
         "state",
-        "due_at",
+        "queue",
         "id",
         sqlite_where=text("state in ('received','fetch')"),
         postgresql_where=text("state in ('received','fetch')"),
@@ -118,12 +123,15 @@ deliveries = Table(
     Column("accepted_at", Double, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("done_at", Double),
+    Column("queue", Integer, nullable=False, server_default="0"),
+    Column("overlay", LargeBinary),  # zlib; the document as a person mended it, sent instead of the body
     Index("deliveries_by_subject", "subject", "id"),
     Index("deliveries_lane", "lane", "id"),
     Index(
         "deliveries_pending",
         "destination",
         "state",
+        "queue",
         "due_at",
         "id",
         sqlite_where=text("state in ('waiting','held','sending','in_doubt')"),

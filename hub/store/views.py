@@ -7,12 +7,15 @@ import orjson
 from sqlalchemy import Connection, Select, and_, case, func, select
 
 from dlq import shelf
+from dlq.replay import items
+from dlq.shelf import letters
 from hub.store import inbox, outbox
 from hub.store.tables import attempts, counters, deliveries, destinations, documents, messages, pulls
 
 _DOCUMENT = [c for c in documents.c if c.name != "body"]
-_DELIVERY = [c for c in deliveries.c if c.name not in ("body", "lease_owner", "lease_until", "lane")]
-_MESSAGE = [c for c in messages.c if c.name not in ("body", "headers", "digest", "lease_owner", "lease_until")]
+_DELIVERY = [c for c in deliveries.c if c.name not in ("body", "overlay", "lease_owner", "lease_until", "lane")]
+_HIDDEN = ("body", "overlay", "headers", "digest", "lease_owner", "lease_until")
+_MESSAGE = [c for c in messages.c if c.name not in _HIDDEN]
 
 
 def orders(
@@ -149,6 +152,14 @@ def message_states(connection: Connection) -> list[dict[str, Any]]:
     m = messages.c
     query = select(m.channel, m.shop, m.state, func.count().label("n"), func.min(m.received_at).label("oldest"))
     return [dict(r) for r in connection.execute(query.group_by(m.channel, m.shop, m.state)).mappings()]
+
+
+def ended_deliveries_of_replay(connection: Connection, number: int) -> int:
+    """How many letters of a replay are about a delivery that went through another way meanwhile."""
+    d, i = deliveries.c, items.c
+    joined = items.join(letters, i.letter_id == letters.c.id).join(deliveries, letters.c.delivery_id == d.id)
+    query = select(func.count()).select_from(joined).where(i.replay_id == number, d.state != outbox.DEAD)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def pull_states(connection: Connection) -> list[dict[str, Any]]:

@@ -213,6 +213,16 @@ class TracedLetter(LetterRow):
     evidence: dict[str, Any] = Field(description="what else is known; hidden from viewers")
 
 
+class Edit(Answer):
+    """What a person changed of a letter's content, against the original."""
+
+    edition: int
+    at: Time
+    actor: str
+    why: str
+    changes: list[tuple[str, Any, Any]] = Field(description="path, before, after; values are hidden from viewers")
+
+
 class Letter(TracedLetter):
     """A dead letter with all that a person needs to mend it."""
 
@@ -223,6 +233,16 @@ class Letter(TracedLetter):
     raw: str | None = Field(None, description="the message as it came; not for viewers")
     document: dict[str, Any] | None = Field(None, description="what was to be delivered; masked for viewers")
     attempted: list[Attempt] = Field(default_factory=list)
+    edition: int = Field(0, description="how often a person changed its content")
+    edits: list[Edit] = Field(default_factory=list)
+
+
+class Content(Answer):
+    """What a dead letter carries."""
+
+    edition: int = Field(examples=[0])
+    original: Any = Field(description="as it came")
+    content: Any = Field(description="as it will go on")
 
 
 class Trace(Answer):
@@ -239,8 +259,11 @@ class Group(Answer):
     """Open letters with one cause: mend it once, replay them all."""
 
     fingerprint: str = Field(examples=["9c0f1b7a3d5e2468"])
-    count: int
-    orders: int = Field(description="how many orders are concerned")
+    state: Literal["open", "acknowledged", "assigned", "resolved", "ignored"]
+    count: int = Field(description="letters that are open, or on their way again")
+    total: int = Field(description="deaths since the beginning")
+    money: dict[str, str] = Field(description="at stake, by currency", examples=[{"CNY": "1204.50"}])
+    trend: list[int] = Field(description="deaths per hour that had any, of the last day", examples=[[1, 4, 9]])
     title: str
     hint: str
     cause: str = Field(examples=["mapping.unknown_word"])
@@ -251,12 +274,21 @@ class Group(Answer):
     sample: int = Field(description="the newest letter of the group")
     first_at: Time
     last_at: Time
+    changed_at: Time
+    changed_by: str
+
+
+class GroupWithNotes(Group):
+    """A group with what people found out about its cause."""
+
+    notes: list[Note]
 
 
 class Groups(Answer):
     """Causes, the most frequent first."""
 
     items: list[Group]
+    next: str | None = Field(None, description="give it as `after` to get the next page", examples=["12-9c0f1b7a"])
 
 
 class Replayed(Answer):

@@ -81,6 +81,53 @@ class Act(Answer):
     hash: str = Field(description="SHA-256 over this entry and the hash of the one before")
 
 
+ItemChoice = Literal["", "waiting", "going", "went_through", "died_again", "skipped"]
+
+
+class Replay(Answer):
+    """A replay: a frozen list of letters, and how far it is."""
+
+    id: int = Field(examples=[3])
+    state: Literal["planned", "running", "paused", "done", "cancelled"]
+    reason: str = Field(description="why it is paused")
+    filter: dict[str, Any] = Field(description="as it was asked for")
+    step: str = Field(description="where letters go on; empty: where each one stuck")
+    mapping_version: str
+    rate: float | None = Field(description="letters a second")
+    ramp: list[int]
+    stage: int = Field(description="which per cent of the ramp it is at, from 0")
+    stop_at: float
+    total: int
+    counts: dict[str, int] = Field(description="letters by what became of them", examples=[{"went_through": 12}])
+    plan: dict[str, Any] = Field(description="letters by step, destination, shop and cause; money; in doubt")
+    created_at: Time
+    created_by: str
+    started_at: Time
+    ended_at: Time
+    updated_at: Time
+
+
+class ReplayItem(Answer):
+    """What became of one letter."""
+
+    letter_id: int = Field(examples=[17])
+    state: str = Field(examples=["went_through"])
+    why: str
+    subject: str = Field(description="the order")
+    shop: str
+    destination: str
+    cause: str
+    taken_at: Time
+    done_at: Time
+
+
+class ReplayItems(Answer):
+    """A page of a replay's letters."""
+
+    items: list[ReplayItem]
+    next: int | None = Field(None, description="give it as `after`")
+
+
 class Chain(Answer):
     """What reading the whole audit log showed."""
 

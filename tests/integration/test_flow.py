@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dlq import shelf
+from dlq import groups, shelf
 from hub import desk
 from hub.store import state, views
 from tests.rig import ONE, Rig, order
@@ -129,8 +129,8 @@ async def test_letters_of_one_cause_form_one_group_whatever_the_order(rig: Rig) 
         await rig.push(order(f"W{number}", status="teleported"))
     await rig.push(order("W9", status="vanished"))
     await rig.work()
-    groups = await rig.read(shelf.groups)
-    assert [g["count"] for g in groups] == [5, 1]
+    found = await rig.read(groups.find)
+    assert [g["count"] for g in found] == [5, 1]
 
 
 async def test_a_refused_order_holds_its_successors_and_nobody_elses(rig: Rig) -> None:

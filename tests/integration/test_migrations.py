@@ -3,7 +3,7 @@
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from dlq.shelf import metadata as letters
+from dlq.groups import metadata as letters
 from hub.store import Store
 from hub.store.tables import metadata
 

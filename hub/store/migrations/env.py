@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from dlq.shelf import metadata as letters
+from dlq.groups import metadata as letters
 from hub.store.tables import metadata
 
 context.configure(

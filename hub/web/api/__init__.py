@@ -2,7 +2,19 @@
 
 from fastapi import APIRouter
 
-from hub.web.api import books, deliveries, destinations, letters, mappings, orders, pulls, tokens, watching, workbench
+from hub.web.api import (
+    books,
+    deliveries,
+    destinations,
+    letters,
+    mappings,
+    orders,
+    pulls,
+    replays,
+    tokens,
+    watching,
+    workbench,
+)
 from hub.web.problems import described
 
 TAGS = [
@@ -18,5 +30,5 @@ TAGS = [
 ]
 
 router = APIRouter(prefix="/api/v1", responses=described(401, 403, 422, 500, 503))
-for part in (orders, deliveries, destinations, letters, pulls, books, mappings, workbench, watching, tokens):
+for part in (orders, deliveries, destinations, letters, replays, pulls, books, mappings, workbench, watching, tokens):
     router.include_router(part.router)

@@ -35,7 +35,7 @@ async def list_acts(
 
 
 @router.get("/audit/verify", summary="Verify the audit log")
-async def verify(hub: TheHub, _: Support, head: Head = "") -> upkeep.Chain:
+async def verify_audit(hub: TheHub, _: Support, head: Head = "") -> upkeep.Chain:
     """Read the whole chain of hashes: whether any entry was changed, removed or put in between. Role: support."""
     found = await hub.store.read(audit.verify, head)
     return upkeep.Chain.model_validate(asdict(found) | {"whole": found.whole})

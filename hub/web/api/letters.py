@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field, StrictBool
 
-from dlq import shelf
-from hub import desk
+from dlq import groups, shelf
+from dlq.groups import Life
+from hub import desk, tending
 from hub.desk import NotNow
 from hub.store import Connection
 from hub.web import models, shown
-from hub.web.auth import Support, Viewer
+from hub.web.auth import Caller, Support, Viewer
 from hub.web.parts import After, Body, Id, Limit, Shop, TheHub, To, Word, cursor, page
 from hub.web.parts import Text as Said
 from hub.web.problems import described
@@ -22,6 +23,7 @@ router = APIRouter(tags=["dead letters"])
 Fingerprint = Annotated[
     str, Path(pattern=r"^[0-9a-f]{4,32}$", description="the group's fingerprint, or its first characters")
 ]
+GroupChoice = Literal["unresolved", "open", "acknowledged", "assigned", "resolved", "ignored", "all"]
 _AT_ONCE = 500
 """Letters of a large group that are taken in one transaction."""
 
@@ -42,6 +44,21 @@ class Owner(Body):
     """Who takes care."""
 
     owner: Word = Field(max_length=64, description="a person; empty: nobody", examples=["li.lei"])
+
+
+class NewLife(Body):
+    """What a group shall be."""
+
+    state: Literal["open", "acknowledged", "ignored"] = Field(examples=["acknowledged"])
+    why: str = Field("", max_length=2000, description="kept in the audit log", examples=["a known fault of the ERP"])
+
+
+class NewContent(Body):
+    """What a letter shall go on with."""
+
+    content: Any = Field(description="the whole document, or record", examples=[{"order_no": "A1"}])
+    edition: int = Field(ge=0, description="the edition that was seen; refused if it has changed", examples=[0])
+    why: str = Field("", max_length=2000, description="kept with the letter", examples=["the SKU was renamed"])
 
 
 class Remark(Body):
@@ -88,6 +105,24 @@ async def replay_letter(id: Id, hub: TheHub, caller: Support, how: Go | None = N
     return await hub.store.run(_replay_one, id, caller.name, how or Go())
 
 
+@router.get("/dead-letters/{id}/content", summary="Show what a dead letter carries", responses=described(404, 409))
+async def show_content(id: Id, hub: TheHub, _: Support) -> models.Content:  # noqa: A002
+    """The document of a delivery, else the record: as it came, and as it will go on. Role: support."""
+    found, original, now = await hub.store.read(tending.content, id)
+    return models.Content(edition=found["edition"], original=original, content=now)
+
+
+@router.put(
+    "/dead-letters/{id}/content", summary="Change what a dead letter carries", responses=described(400, 404, 409)
+)
+async def change_content(id: Id, new: NewContent, hub: TheHub, caller: Support) -> models.Letter:  # noqa: A002
+    """Let it go on with another content. The original is kept; a document is checked against the schema and the
+    checks; who saw an older edition is told that somebody was faster. Role: support."""
+    await hub.store.run(tending.edit, id, new.content, caller.name, expected=new.edition, why=new.why)
+    found = await hub.store.read(desk.letter, id, caller.role)
+    return models.Letter.model_validate(shown.letter(found, caller))
+
+
 @router.post("/dead-letters/{id}/discard", summary="Discard one dead letter", responses=described(400, 404, 409))
 async def discard_letter(id: Id, why: Reason, hub: TheHub, caller: Support) -> models.Changed:  # noqa: A002
     """End it for good; what it held goes on without it. Role: support."""
@@ -114,12 +149,40 @@ async def note_letter(id: Id, remark: Remark, hub: TheHub, caller: Support) -> m
 async def list_groups(
     hub: TheHub,
     caller: Viewer,
-    state: Annotated[models.LetterState, Query(description="letters in this state")] = "open",
+    state: Annotated[GroupChoice, Query(description="groups in this state")] = "unresolved",
+    after: Annotated[
+        str, Query(pattern=r"^([0-9]{1,10}-[0-9a-f]{1,32})?$", description="`next` of the page before")
+    ] = "",
     limit: Limit = 50,
 ) -> models.Groups:
     """Causes, the most frequent first: mend one, replay its group. Role: viewer."""
-    rows = await hub.store.read(shelf.groups, state=state, limit=limit)
-    return models.Groups.model_validate({"items": [shown.letter(r, caller) for r in rows]})
+    states = {"unresolved": groups.UNRESOLVED, "all": tuple(Life)}.get(state, (state,))
+    rows = await hub.store.read(groups.find, states=states, after=after, limit=limit + 1)
+    following = rows[limit - 1]["cursor"] if len(rows) > limit else None
+    return models.Groups.model_validate({"items": [shown.letter(r, caller) for r in rows[:limit]], "next": following})
+
+
+@router.get("/dead-letter-groups/{fingerprint}", summary="Show a group", responses=described(404))
+async def show_group(fingerprint: Fingerprint, hub: TheHub, caller: Viewer) -> models.GroupWithNotes:
+    """Its state, its notes, what is at stake, how it grows. Role: viewer."""
+    return _group_of(await hub.store.read(tending.group, fingerprint), caller)
+
+
+@router.post(
+    "/dead-letter-groups/{fingerprint}/state", summary="Set a group's state", responses=described(400, 404, 409)
+)
+async def set_group(fingerprint: Fingerprint, to: NewLife, hub: TheHub, caller: Support) -> models.GroupWithNotes:
+    """Acknowledge it, have it ignored, or open it again; resolved it becomes by its letters alone. Role: support."""
+    done = await hub.store.run(tending.set_life, fingerprint, Life(to.state), caller.name, to.why)
+    return _group_of(done, caller)
+
+
+@router.post(
+    "/dead-letter-groups/{fingerprint}/notes", summary="Note on a group", status_code=201, responses=described(400, 404)
+)
+async def note_group(fingerprint: Fingerprint, remark: Remark, hub: TheHub, caller: Support) -> models.GroupWithNotes:
+    """Keep what was found out about the cause; it stays when the letters are gone. Role: support."""
+    return _group_of(await hub.store.run(tending.note_group, fingerprint, remark.text, caller.name), caller)
 
 
 @router.post("/dead-letter-groups/{fingerprint}/replay", summary="Replay a group", responses=described(400, 404))
@@ -146,9 +209,13 @@ async def discard_group(fingerprint: Fingerprint, why: Reason, hub: TheHub, call
 
 @router.post("/dead-letter-groups/{fingerprint}/assign", summary="Assign a group", responses=described(400, 404))
 async def assign_group(fingerprint: Fingerprint, to: Owner, hub: TheHub, caller: Support) -> models.Changed:
-    """Give every open letter of the group to a person. Role: support."""
-    parts = await _group(hub, fingerprint)
-    return models.Changed(letters=sum([await hub.store.run(desk.assign, p, to.owner, caller.name) for p in parts]))
+    """Give the group and every open letter of it to a person. Role: support."""
+    done = await hub.store.run(tending.assign_group, fingerprint, to.owner, caller.name)
+    return models.Changed(letters=done["count"])
+
+
+def _group_of(found: dict[str, Any], caller: Caller) -> models.GroupWithNotes:
+    return models.GroupWithNotes.model_validate(shown.letter(found, caller))
 
 
 async def _group(hub: Hub, fingerprint: str) -> list[Sequence[int]]:

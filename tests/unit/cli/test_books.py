@@ -136,7 +136,7 @@ def test_letters_are_grouped_by_cause_the_most_frequent_first(terminal: Terminal
         assert group["fingerprint"] in said.out
     assert "[tables.state]" in said.out, "square brackets are text, not markup"
     assert listed(terminal, "dlq", "list", "--group", groups[0]["fingerprint"], of="letters")[0]["subject"] == "W9"
-    assert terminal("dlq", "groups", "--state", "discarded").out.strip() == "none"
+    assert terminal("dlq", "groups", "--state", "ignored").out.strip() == "none"
 
 
 def test_letters_are_filtered(terminal: Terminal) -> None:
