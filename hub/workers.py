@@ -63,7 +63,7 @@ class Workers:
         loops: list[Coroutine[Any, Any, None]] = [
             self._loop("translate", self.flow.translate, self.flow.arrived),
             self._loop("fetch", self.flow.fetch, None),
-            self._loop("sweep", self._sweep, None, idle=SWEEP),
+            self._loop("sweep", self._sweep, None, idle=min(SWEEP, self.hub.config.hub.lease / 2)),
             self._loop("replay", self._replay, None),
             self._loop("shadow", self._shadow, None),
             self._loop("drift", self._watch_for_drift, None, idle=ASIDE),

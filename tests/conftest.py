@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import servers
+from hub.chaos import postgres as servers
+from hub.processes import free_port as a_free_port
 
 CI = os.environ.get("CI") == "true"
 
@@ -65,7 +66,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def free_port() -> int:
     """A TCP port on 127.0.0.1 for a server of this test's own."""
-    return servers.free_port()
+    return a_free_port()
 
 
 @pytest.fixture(scope="session")

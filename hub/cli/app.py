@@ -8,6 +8,7 @@ import typer
 from hub.cli import (
     audit,
     bench,
+    chaos,
     deliveries,
     demo,
     destinations,
@@ -47,6 +48,7 @@ app.add_typer(mapping.app, name="mapping")
 app.add_typer(audit.app, name="audit")
 app.add_typer(tokens.app, name="token")
 app.add_typer(bench.app, name="bench")
+chaos.register(app)
 demo.register(app)
 pull.register(app)
 doctor.register(app)

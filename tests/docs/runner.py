@@ -28,7 +28,8 @@ from pathlib import Path
 
 import httpx
 
-from tests import servers
+from hub.chaos import postgres as servers
+from hub.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOKED_AT = frozenset({"text", "mermaid", "http"})
@@ -93,7 +94,7 @@ class Reader:
         """Play the page from the first to the last block. Raises AssertionError that names the line."""
         text = page.read_text(encoding="utf-8")
         for port in dict.fromkeys(_ADDRESS.findall(text)):
-            self._replaced.setdefault(f"127.0.0.1:{port}", f"127.0.0.1:{servers.free_port()}")
+            self._replaced.setdefault(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}")
         for block in blocks(text):
             where = f"{page.name}:{block.line}"
             if block.told.startswith("file: "):

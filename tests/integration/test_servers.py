@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests import servers
+from hub.chaos import postgres as servers
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""Real servers for tests: a PostgreSQL of our own, started from the programs on this machine, gone when the tests end.
+"""A PostgreSQL server of our own, started from the programs on this machine, to be killed and started again.
 
-It is a direct child of the test process (not `pg_ctl`'s daemon), so that it can be killed and waited for. It runs as
+It is a direct child of this process (not `pg_ctl`'s daemon), so that it can be killed and waited for. It runs as
 root too: PostgreSQL itself refuses to, hence the account `postgres` that Debian's package makes.
 """
 
@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,17 +19,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from hub.processes import free_port
+
 HOW_TO_INSTALL = (
     "PostgreSQL's server programs are not on this machine: run `make test`, or `apt-get install postgresql`"
 )
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def postgres_programs() -> Path | None:
@@ -68,7 +61,7 @@ class Postgres:
         settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder, "fsync": "off"}
         options = [f"-c{name}={value}" for name, value in settings.items()]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603  # our own
                 [self.programs / "postgres", "-D", data, "-p", str(self.port), *options],
                 stdout=log,
                 stderr=log,
@@ -107,7 +100,7 @@ class Postgres:
 
     def create(self, template: str = "template1") -> str:
         """A fresh database, a copy of `template`; its name."""
-        name = f"test_{next(self._numbers)}"
+        name = f"hub_{next(self._numbers)}"
         self._sql("create database {} template {}", name, template)
         return name
 
@@ -131,7 +124,9 @@ class Postgres:
 
     def _run(self, program: str, *arguments: object) -> None:
         command = [str(self.programs / program), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **self._as_account)
+        done = subprocess.run(  # noqa: S603  # our own
+            command, capture_output=True, text=True, timeout=120, check=False, **self._as_account
+        )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr or done.stdout}")
 
