@@ -43,6 +43,7 @@ class Workers:
         self._drift = Drift(hub.store, hub.catalog, hub.shops, hub.config.hub.lease)
         self._shadows = Shadows(hub.store, hub.catalog, hub.shops, hub.config)
         self._pending: set[asyncio.Task[None]] = set()
+        self._sending: set[int] = set()  # deliveries under way
         self._wakes: list[asyncio.Event] = [flow.arrived]
 
     def take_over(self) -> None:
@@ -63,7 +64,7 @@ class Workers:
         loops: list[Coroutine[Any, Any, None]] = [
             self._loop("translate", self.flow.translate, self.flow.arrived),
             self._loop("fetch", self.flow.fetch, None),
-            self._loop("sweep", self._sweep, None, idle=min(SWEEP, self.hub.config.hub.lease / 2)),
+            self._loop("sweep", self._sweep, None, idle=min(SWEEP, self.hub.config.hub.lease / 3)),
             self._loop("replay", self._replay, None),
             self._loop("shadow", self._shadow, None),
             self._loop("drift", self._watch_for_drift, None, idle=ASIDE),
@@ -137,10 +138,13 @@ class Workers:
                 await self._pause(wait or IDLE, wake)
 
     async def _deliver(self, name: str, row: Mapping[str, Any], doubtful: bool) -> None:
+        self._sending.add(row["id"])
         try:
             await self.flow.deliver(name, row, doubtful)
         except Exception:  # its outcome is not on disk: the lease will run out, then it is in doubt
             log.exception("deliver.unrecorded", destination=name)
+        finally:
+            self._sending.discard(row["id"])
 
     def _pulls(self) -> list[Coroutine[Any, Any, None]]:
         loops: list[Coroutine[Any, Any, None]] = []
@@ -166,8 +170,9 @@ class Workers:
 
     async def _sweep(self) -> int:
         """Give back what dead workers held, free what a missed release left, renew tokens before they end."""
-        now = clock.now().timestamp()
-        found = await self.hub.store.run(sweep, now)
+        await self.hub.store.agree_on_time()
+        now, lease = clock.now().timestamp(), self.hub.config.hub.lease
+        found = await self.hub.store.run(sweep, now, frozenset(self._sending), self.hub.store.owner, lease)
         if found:
             log.info("sweep", settled=found)
         for shop in self.hub.shops.values():
@@ -207,9 +212,13 @@ class Workers:
             wake.set()
 
 
-def sweep(connection: Connection, now: float) -> int:
-    """Leases that ran out and lanes that were not released; returns how many it mended."""
-    return outbox.reap(connection, now) + outbox.release_orphans(connection)
+def sweep(
+    connection: Connection, now: float, sending: frozenset[int] = frozenset(), owner: str = "", lease: float = 0.0
+) -> int:
+    """Hold on to what this process is sending; give back what dead ones held, release lanes that were not. Returns
+    how many it mended."""
+    outbox.heartbeat(connection, sending, owner, now, lease)
+    return outbox.reap(connection, now, sending) + outbox.release_orphans(connection)
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:

@@ -49,4 +49,4 @@ def _jump(after: float, seconds: float) -> None:
         moved = timedelta(seconds=seconds if time.monotonic() - began > after else 0)
         return datetime.now(UTC) + moved
 
-    clock.now = shifted
+    clock.system = shifted

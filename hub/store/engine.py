@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import ColumnElement, Connection, Double, Engine, bindparam, create_engine, event, func, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from canonical.errors import ConfigError
+from hub import clock
 from hub.store.migrate import upgrade
 
 P = ParamSpec("P")
@@ -95,6 +96,11 @@ class Store:
 
         return await asyncio.get_running_loop().run_in_executor(self._reading, job)
 
+    async def agree_on_time(self) -> None:
+        """Go by PostgreSQL's clock, as every process that shares it does. On SQLite there is only one process."""
+        if not self.sqlite:
+            clock.agree(await self.read(lambda connection: connection.execute(_TIME).scalar_one()))
+
     def close(self) -> None:
         """Finish what runs and let go of the database."""
         self._writing.shutdown()
@@ -117,7 +123,20 @@ def lock_lanes(connection: Connection, names: Iterable[str]) -> None:
         connection.execute(_LOCK, {"name": name})
 
 
+_TIME = text("select clock_timestamp()")
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def this_instant(shared: bool) -> ColumnElement[float]:
+    """Now as epoch seconds, for leases: PostgreSQL's own clock where processes share it, else the parameter `b_now`."""
+    if shared:
+        return func.extract("epoch", func.clock_timestamp()).cast(Double)
+    return bindparam("b_now", type_=Double)
+
+
+def instant_values(connection: Connection, now: float) -> dict[str, float]:
+    """The parameters that `this_instant` needs on this connection."""
+    return {} if connection.dialect.name == "postgresql" else {"b_now": now}
 
 
 def skip_locked(connection: Connection) -> dict[str, Any]:

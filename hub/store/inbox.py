@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Double, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from hub.store.engine import instant_values, this_instant
 from hub.store.queues import ready, shared
 from hub.store.tables import LIVE, REPLAY, messages
 
@@ -98,9 +99,9 @@ def claim(connection: Connection, state: str, limit: int, now: float, lease: flo
     """Take up to `limit` messages that wait in this state, the most urgent and oldest first."""
 
     def take(queues: tuple[int, ...], most: int) -> list[dict[str, Any]]:
-        values = {"from": state, "now": now, "until": now + lease, "owner": owner, "most": most}
+        values = {"from": state, "b_lease": lease, "owner": owner, "most": most}
         statement = _claim(queues, connection.dialect.name == "postgresql")
-        return [dict(row) for row in connection.execute(statement, values).mappings()]
+        return [dict(row) for row in connection.execute(statement, values | instant_values(connection, now)).mappings()]
 
     rows = shared(limit, take)
     rows.sort(key=lambda row: int(row["id"]))
@@ -109,12 +110,12 @@ def claim(connection: Connection, state: str, limit: int, now: float, lease: flo
 
 @cache
 def _claim(queues: tuple[int, ...], skip_locked: bool) -> Any:
-    c, now = messages.c, bindparam("now", type_=Double)
+    c, now = messages.c, this_instant(skip_locked)
     due = (c.state == bindparam("from"), c.due_at <= now, c.lease_until <= now)
     return (
         update(messages)
         .where(c.id.in_(ready(messages, queues, *due, skip_locked=skip_locked).scalar_subquery()))
-        .values(lease_until=bindparam("until"), lease_owner=bindparam("owner"))
+        .values(lease_until=now + bindparam("b_lease", type_=Double), lease_owner=bindparam("owner"))
         .returning(messages)
     )
 

@@ -4,14 +4,14 @@ A lane is one order (or stock figure) at one destination. At most one delivery o
 held and released in order. A dead one holds its successors; nothing else does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Double, and_, bindparam, case, exists, func, insert, select, update
 
-from hub.store.engine import lock_lanes
+from hub.store.engine import instant_values, lock_lanes, this_instant
 from hub.store.queues import ready, shared
 from hub.store.tables import LIVE, REPLAY, RETRY, attempts, deliveries
 
@@ -85,9 +85,14 @@ def claim(
     """Take up to `limit` due deliveries of a destination that are in `state` (waiting, or in_doubt to be settled)."""
 
     def take(queues: tuple[int, ...], most: int) -> list[dict[str, Any]]:
-        values = {"b_destination": destination, "from": state, "now": now, "until": now + lease, "owner": owner}
+        values = {"b_destination": destination, "from": state, "b_lease": lease, "owner": owner}
         statement = _claim(queues, connection.dialect.name == "postgresql")
-        return [dict(row) for row in connection.execute(statement, values | {"most": most}).mappings()]
+        return [
+            dict(row)
+            for row in connection.execute(
+                statement, values | instant_values(connection, now) | {"most": most}
+            ).mappings()
+        ]
 
     rows = shared(limit, take)
     rows.sort(key=lambda row: int(row["id"]))
@@ -96,7 +101,7 @@ def claim(
 
 @cache
 def _claim(queues: tuple[int, ...], skip_locked: bool) -> Any:
-    c, now = deliveries.c, bindparam("now", type_=Double)
+    c, now = deliveries.c, this_instant(skip_locked)
     due = (c.destination == bindparam("b_destination"), c.state == bindparam("from"), c.due_at <= now)
     return (
         update(deliveries)
@@ -105,7 +110,7 @@ def _claim(queues: tuple[int, ...], skip_locked: bool) -> Any:
             state=SENDING,
             attempts=c.attempts + 1,
             first_at=func.coalesce(c.first_at, now),
-            lease_until=bindparam("until"),
+            lease_until=now + bindparam("b_lease", type_=Double),
             lease_owner=bindparam("owner"),
         )
         .returning(deliveries)
@@ -202,14 +207,29 @@ def _free(connection: Connection, ids: Sequence[int]) -> int:
     return int(freed.rowcount)
 
 
-def reap(connection: Connection, now: float) -> int:
-    """Deliveries whose worker's lease ran out: the request may have been sent, so their outcome is in doubt."""
-    found = connection.execute(
-        update(deliveries)
-        .where(deliveries.c.state == SENDING, deliveries.c.lease_until <= now)
-        .values(state=IN_DOUBT, due_at=now, lease_until=0.0, lease_owner="", error="the worker stopped in the middle")
+def reap(connection: Connection, now: float, spared: Collection[int] = ()) -> int:
+    """Deliveries whose worker's lease ran out: the request may have been sent, so their outcome is in doubt.
+
+    `spared` are under way in this process, which knows better than any clock.
+    """
+    c, moment = deliveries.c, this_instant(connection.dialect.name == "postgresql")
+    late = (c.state == SENDING, c.lease_until <= moment, c.id.not_in(list(spared)))
+    lost = {"state": IN_DOUBT, "lease_until": 0.0, "lease_owner": "", "error": "the worker stopped in the middle"}
+    return int(
+        connection.execute(
+            update(deliveries).where(*late).values(due_at=now, **lost), instant_values(connection, now)
+        ).rowcount
     )
-    return int(found.rowcount)
+
+
+def heartbeat(connection: Connection, ids: Collection[int], owner: str, now: float, lease: float) -> None:
+    """Hold on to what is under way for another lease."""
+    if ids:
+        c, moment = deliveries.c, this_instant(connection.dialect.name == "postgresql")
+        mine = (c.id.in_(list(ids)), c.state == SENDING, c.lease_owner == owner)
+        connection.execute(
+            update(deliveries).where(*mine).values(lease_until=moment + lease), instant_values(connection, now)
+        )
 
 
 def drop_leases(connection: Connection, now: float) -> int:
