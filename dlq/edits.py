@@ -42,3 +42,11 @@ def of(connection: Connection, letter_id: int) -> list[dict[str, Any]]:
     """Every edition of a letter, oldest first."""
     rows = connection.execute(select(edits).where(edits.c.letter_id == letter_id).order_by(edits.c.edition)).mappings()
     return [{**row, "changes": json.loads(row["changes"])} for row in rows]
+
+
+def erase(connection: Connection, ids: Sequence[int]) -> None:
+    """Take out of these letters' editions what was there before and after; which places were changed stays."""
+    for row in connection.execute(select(edits).where(edits.c.letter_id.in_(list(ids)))).mappings().all():
+        paths = json.dumps([[path, "erased", "erased"] for path, _, _ in json.loads(row["changes"])])
+        mine = and_(edits.c.letter_id == row["letter_id"], edits.c.edition == row["edition"])
+        connection.execute(update(edits).where(mine).values(changes=paths, why="erased"))

@@ -164,6 +164,18 @@ def not_older(revision: str, other: str) -> bool:
         return revision >= other
 
 
+def erase(connection: Connection, tenant: str, shop: str, subject: str, now: float, *, by: str) -> list[int]:
+    """Take out of an order's letters what might be personal; those about messages end, those about deliveries stay.
+    Returns their ids."""
+    mine = (letters.c.tenant == tenant) & (letters.c.shop == shop) & (letters.c.subject == subject)
+    ids = list(connection.execute(select(letters.c.id).where(mine)).scalars())
+    _end(connection, mine & letters.c.delivery_id.is_(None), State.DISCARDED, now, by, "the person's data was erased")
+    empty = {"problems": "[]", "evidence": "{}", "title": letters.c.cause}
+    connection.execute(update(letters).where(letters.c.id.in_(ids)).values(**empty))
+    connection.execute(update(notes).where(notes.c.letter_id.in_(ids)).values(text="erased"))
+    return ids
+
+
 def find(
     connection: Connection,
     *,

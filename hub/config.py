@@ -64,7 +64,10 @@ class HubSection(_Section):
     batch: int = Field(100, ge=1, le=1000, description="messages or deliveries claimed at once")
     group_commit: Duration = Field(0.004, description="longest wait of a push for its neighbours before the commit")
     lease: Duration = Field(60.0, description="how long a worker may hold a claim before another takes it over")
-    key: str = Field("", description="key that encrypts refreshed tokens at rest (hub token key makes one)")
+    key: str = Field(
+        "",
+        description="encrypts tokens and bodies at rest (hub token key makes one); behind a comma the one before",
+    )
     drift_hook: str = Field("", description="address that is told what platforms send that no mapping knows")
     drift_hook_secret: SecretStr = Field(
         SecretStr(""), description="signs what it is told, by Standard Webhooks: env:NAME"
@@ -143,6 +146,14 @@ class DestinationSection(_Section):
         return dict(self.model_extra or {})
 
 
+class Retention(_Section):
+    raw: Duration = Field(0.0, description="age at which raw bodies of messages are let go; 0: never")
+    attempts: Duration = Field(0.0, description="age at which attempts at finished deliveries are let go; 0: never")
+    documents: Duration = Field(
+        0.0, description="time without a change after which finished documents are let go with all about them; 0: never"
+    )
+
+
 class Route(_Section):
     on: str = Field(description="document kind: order, refund, shipment, stock, invoice")
     if_: str = Field("", alias="if", description="JMESPath over the canonical document; empty: always")
@@ -154,6 +165,7 @@ class Route(_Section):
 class Config(_Section):
     hub: HubSection = Field(default_factory=lambda: HubSection())
     shops: dict[str, Shop] = Field(default_factory=dict)
+    retention: Retention = Field(default_factory=lambda: Retention())
     tenants: dict[str, Tenant] = Field(default_factory=dict)
     destinations: dict[str, DestinationSection] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()

@@ -4,7 +4,7 @@ import json
 
 import httpx
 import structlog
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from canonical.errors import ConfigError, HubError
 from hub import clock
@@ -33,7 +33,7 @@ async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str
         return False
     if fresh is None:
         return False
-    sealed = Fernet(key.encode()).encrypt(json.dumps(dict(fresh.settings)).encode())
+    sealed = MultiFernet(_keys(key)).encrypt(json.dumps(dict(fresh.settings)).encode())
     expires = fresh.expires_at.timestamp() if fresh.expires_at else None
 
     def keep(connection: Connection) -> None:
@@ -60,7 +60,12 @@ def restore(connection: Connection, shop: ShopFront, key: str) -> None:
     if row is None or shop.rebuild is None:
         return
     try:
-        settings = json.loads(Fernet(key.encode()).decrypt(row["sealed"]))
+        settings = json.loads(MultiFernet(_keys(key)).decrypt(row["sealed"]))
     except (InvalidToken, ValueError) as error:
         raise ConfigError([f"hub.key does not open the stored tokens of shop {shop.name}"]) from error
     shop.channel = shop.rebuild(settings)
+
+
+def _keys(key: str) -> list[Fernet]:
+    """hub.key: the first one seals, all open."""
+    return [Fernet(part.strip().encode()) for part in key.split(",") if part.strip()]

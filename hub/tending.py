@@ -17,6 +17,7 @@ from hub import clock
 from hub.desk import NotFound, NotNow
 from hub.mapping.difference import changes
 from hub.store import Connection, audit, inbox, outbox
+from hub.store.vault import of
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
@@ -86,7 +87,8 @@ def edit(
     now = clock.now().timestamp()
     if not edits.claim(connection, letter_id, expected, now):
         _too_late(connection, letter_id)
-    packed = inbox.compress(json.dumps(wanted, ensure_ascii=False).encode()) if told else None
+    plain = json.dumps(wanted, ensure_ascii=False).encode()
+    packed = of(letter["tenant"], inbox.compress(plain)) if told else None
     if letter["delivery_id"] is not None:
         outbox.overlay(connection, letter["delivery_id"], packed, expected + 1)
     else:

@@ -18,7 +18,7 @@ from hub import letters
 from hub.config import Config
 from hub.mapping.catalog import Catalog
 from hub.routing import Routes
-from hub.store import Connection, documents, inbox, outbox, state
+from hub.store import Connection, documents, inbox, outbox, people, state
 from hub.store.documents import Identity
 from hub.store.engine import lock_lanes
 
@@ -321,5 +321,7 @@ def _write_documents(connection: Connection, result: Settlement) -> dict[Identit
     new = [row for row in result.stored.values() if "id" not in row]
     ids = documents.add(connection, new)
     old = {i: row for i, row in result.stored.items() if "id" in row}
+    found = [(ids.get(i) or row["id"], i.tenant, i.kind, row["body"]) for i, row in result.stored.items()]
+    people.index(connection, found)
     documents.replace(connection, [documents.changing(row, row["id"]) for row in old.values()])
     return ids | {i: row["id"] for i, row in old.items()}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from cryptography.fernet import Fernet
 from pydantic import BaseModel, SecretStr, ValidationError
 
 import adapters
@@ -26,6 +25,7 @@ from hub.mapping.catalog import Catalog, Sources
 from hub.receiving import ShopFront
 from hub.routing import Routes
 from hub.store import Store, mappings
+from hub.store.vault import master_key
 
 
 @dataclass(slots=True)
@@ -47,7 +47,8 @@ def build(path: Path, *, follow_files: bool = False) -> Hub:
     """
     config = configuration.load(path)
     problems: list[str] = []
-    store = Store(config.hub.store, folder=config.folder)
+    tenants = {shop.tenant for shop in config.shops.values()}
+    store = Store(config.hub.store, folder=config.folder, key=_sound(config.hub.key), tenants=tenants)
     catalog = open_catalog(config, problems, {} if follow_files else mappings.pins_at_start(store))
     overlays = {name: tenant.mapping for name, tenant in config.tenants.items()}
     shops = {n: f for n, s in config.shops.items() if (f := _shop(n, s, overlays, catalog, problems)) is not None}
@@ -282,8 +283,13 @@ def _hook(config: Config) -> list[str]:
 def _keys(config: Config, shops: Mapping[str, ShopFront]) -> list[str]:
     if not config.hub.key:
         return []
+    return [] if _sound(config.hub.key) else ["hub.key: not a key; `hub token key` makes one"]
+
+
+def _sound(key: str) -> str:
+    """hub.key, or nothing where it is no key: what is wrong with it is told with everything else."""
     try:
-        Fernet(config.hub.key.encode())
+        master_key(key)
     except ValueError:
-        return ["hub.key: not a key; `hub token key` makes one"]
-    return []
+        return ""
+    return key

@@ -10,7 +10,7 @@ import httpx
 import structlog
 
 from canonical.errors import ConfigError
-from hub import clock, pulling, renewal, replaying
+from hub import clock, erasure, pulling, renewal, replaying
 from hub.config import Pull
 from hub.flow import Flow
 from hub.store import Connection, inbox, outbox, state
@@ -26,6 +26,8 @@ IDLE = 0.5
 TROUBLE = 1.0
 """Seconds to wait after an error of the store."""
 SWEEP = 5.0
+TIDY = 600.0
+"""Seconds between two looks for what is past its time."""
 ASIDE = 2.0
 """Seconds between two turns of what may lag behind: watching for drift, telling of it."""
 LAST_TURN = 3.0
@@ -66,6 +68,7 @@ class Workers:
             self._loop("fetch", self.flow.fetch, None),
             self._loop("sweep", self._sweep, None, idle=min(SWEEP, self.hub.config.hub.lease / 3)),
             self._loop("replay", self._replay, None),
+            self._loop("tidy", self._tidy, None, idle=TIDY),
             self._loop("shadow", self._shadow, None),
             self._loop("drift", self._watch_for_drift, None, idle=ASIDE),
             *(self._dispatch(name) for name in self.hub.targets),
@@ -171,6 +174,7 @@ class Workers:
     async def _sweep(self) -> int:
         """Give back what dead workers held, free what a missed release left, renew tokens before they end."""
         await self.hub.store.agree_on_time()
+        await asyncio.to_thread(self.hub.store.take_up_keys)
         now, lease = clock.now().timestamp(), self.hub.config.hub.lease
         found = await self.hub.store.run(sweep, now, frozenset(self._sending), self.hub.store.owner, lease)
         if found:
@@ -186,6 +190,14 @@ class Workers:
         if moved:
             self.flow.arrived.set()
         return 0
+
+    async def _tidy(self) -> int:
+        """Let go of what is past its time, a part at a time."""
+        gone = await self.hub.store.run(erasure.tidy, self.hub.config.retention, clock.now().timestamp())
+        if gone:
+            log.info("retention", **gone)
+            await self._pause(ASIDE)
+        return sum(gone.values())
 
     async def _shadow(self) -> int:
         """A version beside the one in force, for what arrived. Always a pause: what is delivered comes first."""

@@ -77,10 +77,13 @@ def order(number: str = "W1001", *, minute: int = 0, **changes: Any) -> dict[str
 class Rig:
     """Pushes go in through `push`; `work` runs every step until nothing moves. `seen` are the requests sent out."""
 
-    def __init__(self, folder: Path, store_url: str, toml: str = ONE, *, mapping: str = "", mappings: str = "") -> None:
+    def __init__(
+        self, folder: Path, store_url: str, toml: str = ONE, *, mapping: str = "", mappings: str = "", key: str = ""
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self.path = folder / "hub.toml"
         own = f'mappings = "{mappings}"' if mappings else ""
+        own += f'\nkey = "{key}"' if key else ""
         text = HUB.format(store=store_url, secret=SECRET, mapping=mapping, own=own)
         self.path.write_text(text + toml, encoding="utf-8")
         self.seen: list[httpx.Request] = []

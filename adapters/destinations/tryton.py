@@ -1,9 +1,7 @@
 """Destination `tryton`: sales, cancellations and customer returns in a Tryton ERP (series 8) over its REST interface.
 
 One document is several requests, each safe to repeat: what is there already is found by the channel's order number
-(`sale.reference`) and gone on with. Source: trytond/protocols/rest.py and Tryton's own models; GPL software that is
-only talked to. Records are written as Tryton's JSON has it: Decimals as {"__class__": "Decimal"}, lists of lines as
-[["create", [...]]].
+(`sale.reference`) and gone on with. Source: Tryton's REST interface and models; GPL software that is only talked to.
 """
 
 from base64 import urlsafe_b64encode
@@ -16,12 +14,11 @@ import httpx
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from adapters.answers import OUTAGES, retry_after
+from adapters.answers import OUTAGES
 from adapters.port import Delivery, Receipt, Talk
 from canonical.errors import InternalError, NotAuthorised, Refused, Unavailable
 
-_PRICE = Decimal("0.0001")
-"""Digits of a unit price that Tryton keeps by default (product.price_decimal)."""
+_PRICE = Decimal("0.0001")  # as Tryton keeps unit prices by default (product.price_decimal)
 _BEGUN, _GONE = ("draft", "quotation"), "cancelled"
 _SALE = ("state", "number", "total_amount", "lines.quantity", "lines.product.code")
 Asked = Generator[httpx.Request, httpx.Response, Any]
@@ -58,11 +55,12 @@ class Tryton:
     def push(self, delivery: Delivery, now: datetime) -> Talk[Receipt]:
         """Bring the sale to what the document says."""
         document = delivery.body
-        if not isinstance(document, Mapping) or not isinstance(document.get("lines"), list):
+        lines = document.get("lines") if isinstance(document, Mapping) else None
+        if not isinstance(lines, list) or not all(isinstance(line, Mapping) for line in lines):
             raise Refused("this is no order or refund", code="delivery.body", hint="Give tryton no mapping of its own.")
-        if delivery.kind == "refund":
-            return (yield from self._refund(document))
-        return (yield from self._order(document))
+        work = self._refund(document) if delivery.kind == "refund" else self._order(document)
+        receipt: Receipt = yield from work
+        return receipt
 
     def look_up(self, delivery: Delivery, now: datetime) -> Talk[Receipt | None]:
         """Whether the document took effect: a sale that was begun and not confirmed did not."""
@@ -78,7 +76,7 @@ class Tryton:
         found = yield from self._sale(str(order.get("order_no", "")))
         if order.get("state") == _GONE:
             return (yield from self._cancelled(found))
-        if found is not None and found["state"] not in _BEGUN:
+        if found is not None and found.get("state") not in _BEGUN:
             return _unchanged(found, order)
         if found is None:
             found = yield from self._created(order)
@@ -86,7 +84,7 @@ class Tryton:
 
     def _cancelled(self, found: Mapping[str, Any] | None) -> Asked:
         """A sale that never was needs no cancelling; one that is being shipped cannot be cancelled any more."""
-        if found is None or found["state"] == _GONE:
+        if found is None or found.get("state") == _GONE:
             return Receipt(str((found or {}).get("number") or ""), already_there=True)
         yield from self._post(f"sale.sale/{found['id']}/cancel", {})
         return Receipt(str(found.get("number") or ""))
@@ -111,7 +109,7 @@ class Tryton:
         """Money that went back is a return; a case that is still open changes nothing in the books."""
         number = str(refund.get("refund_no", ""))
         found = yield from self._sale(number)
-        if found is not None and found["state"] not in _BEGUN:
+        if found is not None and found.get("state") not in _BEGUN:
             return Receipt(str(found.get("number") or ""), already_there=True)
         if refund.get("state") != "refunded":
             return Receipt()
@@ -123,12 +121,12 @@ class Tryton:
         whole = _decimal(refund.get("amount")) or Decimal(0)
         known = [line for line in refund["lines"] if line.get("sku") and line.get("amount") is not None]
         goods = refund.get("kind") == "return_and_refund"
-        lines, tax = [], None
+        lines: list[dict[str, Any]] = []
         if goods:
             products = yield from self._products([line["sku"] for line in known])
             tax = yield from self._tax()
             lines = [_line(products[line["sku"]], line, tax, sign=-1) for line in known]
-        told = sum((_decimal(line["amount"]) or Decimal(0) for line in known), Decimal(0)) if goods else Decimal(0)
+        told = sum((_decimal(line["amount"]) or Decimal(0) for line in known if goods), Decimal(0))
         if whole - told:
             lines.append(_free("refund", told - whole))
         return (yield from self._save(refund, number, lines))
@@ -146,8 +144,7 @@ class Tryton:
         return (yield from self._post("sale.sale", sale))
 
     def _confirmed(self, sale: Mapping[str, Any]) -> Asked:
-        state = sale["state"]
-        if state == "draft":
+        if sale.get("state") == "draft":
             yield from self._post(f"sale.sale/{sale['id']}/quote", {})
         done = yield from self._post(f"sale.sale/{sale['id']}/confirm", {})
         return Receipt(str(done.get("number") or ""))
@@ -155,8 +152,7 @@ class Tryton:
     def _sale(self, reference: str) -> Asked:
         """The sale of that reference: one that lives before one that was cancelled."""
         rows = yield from self._search("sale.sale", [["reference", "=", reference]], *_SALE)
-        rows.sort(key=lambda row: row.get("state") == _GONE)
-        return rows[0] if rows else None
+        return min(rows, key=lambda row: row.get("state") == _GONE, default=None)
 
     def _products(self, skus: Sequence[Any]) -> Asked:
         wanted = sorted({str(sku) for sku in skus if sku})
@@ -230,9 +226,7 @@ class Tryton:
         if status in (401, 403):
             raise NotAuthorised(f"HTTP {status}: the key is unknown, expired, or may not do this", evidence=evidence)
         if status in (423, 502, 503, 504) or status in OUTAGES:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            wait = retry_after(headers, None) if headers.get("retry-after", "").isdecimal() else None
-            raise Unavailable(f"HTTP {status} {said}".strip(), retry_after=wait, evidence=evidence)
+            raise Unavailable(f"HTTP {status} {said}".strip(), evidence=evidence)
         if status >= 500:  # an unknown field looks the same as a crash: tried a few times, and no outage
             raise InternalError(f"HTTP {status}: Tryton failed on this request", evidence=evidence)
         code, hint = _class_of(said)
@@ -270,10 +264,8 @@ def _unchanged(sale: Mapping[str, Any], order: Mapping[str, Any]) -> Receipt:
 def _line(
     product: Mapping[str, Any], line: Mapping[str, Any], tax: Mapping[str, Any] | None, sign: int = 1
 ) -> dict[str, Any]:
-    quantity = Decimal(str(line.get("quantity") or 1))
-    amount = _decimal(line.get("amount"))
-    price = _decimal(line.get("unit_price")) or Decimal(0)
-    each = amount / quantity if amount is not None else price
+    quantity, amount = Decimal(str(line.get("quantity") or 1)), _decimal(line.get("amount"))
+    each = (_decimal(line.get("unit_price")) or Decimal(0)) if amount is None else amount / quantity
     if tax is not None:
         each /= 1 + tax["rate"]
     made = {

@@ -15,7 +15,9 @@ from hub.cli import (
     dlq,
     docs,
     doctor,
+    erase,
     init,
+    keys,
     mapping,
     orders,
     pull,
@@ -49,6 +51,8 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(tokens.app, name="token")
 app.add_typer(bench.app, name="bench")
 chaos.register(app)
+erase.register(app)
+app.add_typer(keys.app, name="key")
 demo.register(app)
 pull.register(app)
 doctor.register(app)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, tuple_, update
 
 from hub.store.tables import documents
+from hub.store.vault import of
 
 
 class Identity(NamedTuple):
@@ -34,7 +35,8 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[Identity
     if not rows:
         return {}
     c = documents.c
-    stored = connection.execute(insert(documents).returning(c.id, c.tenant, c.kind, c.shop, c.number), rows)
+    sealed = [{**row, "body": of(row["tenant"], row["body"])} for row in rows]
+    stored = connection.execute(insert(documents).returning(c.id, c.tenant, c.kind, c.shop, c.number), sealed)
     return {Identity(r.tenant, r.kind, r.shop, r.number): r.id for r in stored}
 
 
@@ -65,7 +67,8 @@ _REPLACE = (
 
 def changing(row: dict[str, Any], document_id: int) -> dict[str, Any]:
     """An insert's row as an update's."""
-    return {"b_id": document_id, **{f"b_{name}": row[name] for name in _CHANGING}}
+    values = {f"b_{name}": row[name] for name in _CHANGING}
+    return {"b_id": document_id, **values, "b_body": of(row["tenant"], row["body"])}
 
 
 def mark_for_review(connection: Connection, ids: Iterable[int]) -> None:

@@ -22,7 +22,9 @@ from sqlalchemy.pool import QueuePool
 
 from canonical.errors import ConfigError
 from hub import clock
+from hub.store import keys
 from hub.store.migrate import upgrade
+from hub.store.vault import ACTIVE, Vault
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,7 +36,7 @@ READERS = 2
 class Store:
     """An open database. `run` and `read` are for asyncio code, `begin` and `look` for the rest."""
 
-    def __init__(self, url: str, *, folder: Path = Path()) -> None:
+    def __init__(self, url: str, *, folder: Path = Path(), key: str = "", tenants: Iterable[str] = ()) -> None:
         self.url = _absolute(url, folder)
         self.sqlite = self.url.startswith("sqlite")
         self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -43,12 +45,16 @@ class Store:
         self._writing = ThreadPoolExecutor(1 if self.sqlite else WRITERS_ON_POSTGRESQL, "hub-store")
         self._reading = ThreadPoolExecutor(READERS, "hub-read")
         self._lock: IO[bytes] | None = None
+        self.vault = Vault(key)
+        self.vault.reload = self.take_up_keys
+        self._tenants = tuple(tenants)
 
     def prepare(self) -> None:
         """Create or migrate the tables. Raises ConfigError if the database cannot be reached."""
         try:
             with self._writer.connect() as connection:
                 upgrade(connection)
+            self._make_keys()
         except (SQLAlchemyError, OSError) as error:
             raise ConfigError([f"hub.store: cannot open {self._shown()}: {_first_line(error)}"]) from error
 
@@ -69,14 +75,32 @@ class Store:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A writing transaction: committed at the end, rolled back on an exception."""
-        with self._writer.begin() as connection:
+        with self._writer.begin() as connection, self._unlocked():
             yield connection
 
     @contextmanager
     def look(self) -> Iterator[Connection]:
         """A reading transaction."""
-        with self._reader.connect() as connection:
+        with self._reader.connect() as connection, self._unlocked():
             yield connection
+
+    @contextmanager
+    def _unlocked(self) -> Iterator[None]:
+        """Sealed columns are written and read with this store's keys meanwhile."""
+        before = ACTIVE.set(self.vault)
+        try:
+            yield
+        finally:
+            ACTIVE.reset(before)
+
+    def take_up_keys(self) -> None:
+        """Read the tenants' keys again: another process may have made new ones."""
+        with self._reader.connect() as connection:
+            self.vault.load(keys.all_of(connection))
+
+    def _make_keys(self) -> None:
+        with self._writer.begin() as connection:
+            keys.prepare(connection, self.vault, self._tenants, clock.now().timestamp())
 
     async def run(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run work(connection, ...) in a writing transaction, off the event loop."""

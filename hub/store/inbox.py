@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hub.store.engine import instant_values, this_instant
 from hub.store.queues import ready, shared
 from hub.store.tables import LIVE, REPLAY, messages
+from hub.store.vault import of
 
 RECEIVED, FETCH, TRANSLATED, IGNORED, DEAD = "received", "fetch", "translated", "ignored", "dead"
 AGAIN = "again"
@@ -217,6 +218,13 @@ def end(connection: Connection, ids: Sequence[int], reason: str, now: float) -> 
     )
 
 
+def end_erased(connection: Connection, tenant: str, shop: str, subject: str, now: float) -> None:
+    """Messages of an order whose bodies were erased cannot be mapped any more."""
+    c = messages.c
+    mine = (c.tenant == tenant, c.shop == shop, c.subject == subject, c.state.in_([RECEIVED, FETCH, DEAD]))
+    connection.execute(update(messages).where(*mine).values(state=IGNORED, reason="erased", done_at=now))
+
+
 def drop_leases(connection: Connection) -> None:
     """Only for a single working process: what a former one held is free."""
     connection.execute(
@@ -254,7 +262,7 @@ def _row(item: Incoming) -> dict[str, Any]:
         "via": item.via,
         "digest": item.digest,
         "headers": item.headers,
-        "body": item.body,
+        "body": of(item.tenant, item.body),
         "state": item.state,
         "queue": item.queue,
         "received_at": item.received_at,

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Double, and_, bindparam, case, exists, func, 
 from hub.store.engine import instant_values, lock_lanes, this_instant
 from hub.store.queues import ready, shared
 from hub.store.tables import LIVE, REPLAY, RETRY, attempts, deliveries
+from hub.store.vault import of
 
 WAITING, HELD, SENDING, IN_DOUBT = "waiting", "held", "sending", "in_doubt"
 DELIVERED, DEAD, SUPERSEDED, DISCARDED = "delivered", "dead", "superseded", "discarded"
@@ -60,6 +61,7 @@ def enqueue(connection: Connection, rows: Sequence[dict[str, Any]], latest: froz
     fresh: list[dict[str, Any]] = []
     newest = {row["lane"]: row["idempotency_key"] for row in rows if row["destination"] in latest}
     for row in rows:
+        row["body"] = of(row["tenant"], row["body"])
         if newest.get(row["lane"], row["idempotency_key"]) != row["idempotency_key"]:
             fresh.append({**row, "state": SUPERSEDED, "held_by": ""})
             continue

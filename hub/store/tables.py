@@ -21,6 +21,8 @@ from sqlalchemy import (
     text,
 )
 
+from hub.store.vault import Sealed
+
 LIVE, RETRY, REPLAY, BACKFILL = range(4)
 """Queues of messages and deliveries, the most urgent first; each of the later ones keeps a share (hub.store.queues)."""
 
@@ -41,7 +43,7 @@ messages = Table(
     Column("via", String(8), nullable=False),
     Column("digest", String(64), unique=True),  # null on duplicates, so that each content is stored once
     Column("headers", Text),
-    Column("body", LargeBinary),  # zlib; null on duplicates
+    Column("body", Sealed),  # zlib; null on duplicates, and where it was erased or is past its retention
     Column("state", String(16), nullable=False),
     Column("reason", String(200), nullable=False, server_default=""),
     Column("same_as", _Id),
@@ -54,7 +56,7 @@ messages = Table(
     Column("lease_owner", String(64), nullable=False, server_default=""),
     Column("done_at", Double),
     Column("queue", Integer, nullable=False, server_default="0"),
-    Column("overlay", LargeBinary),  # zlib; the record as a person mended it, mapped instead of the body
+    Column("overlay", Sealed),  # zlib; the record as a person mended it, mapped instead of the body
     Index("messages_by_subject", "subject", "id"),
     Index(
         "messages_pending",
@@ -79,7 +81,7 @@ documents = Table(
     Column("display_no", String(64), nullable=False, server_default=""),
     Column("revision", String(40), nullable=False),
     Column("content", String(64), nullable=False),
-    Column("body", LargeBinary, nullable=False),  # canonical JSON
+    Column("body", Sealed, nullable=False),  # canonical JSON
     Column("state", String(24), nullable=False, server_default=""),
     Column("version", Integer, nullable=False),  # 1, 2, 3 ... as taken by the hub
     Column("routed", Text, nullable=False, server_default=""),  # destinations that got an earlier version
@@ -108,7 +110,7 @@ deliveries = Table(
     Column("revision", String(40), nullable=False),
     Column("document_id", _Id, nullable=False),
     Column("message_id", _Id, nullable=False),
-    Column("body", LargeBinary, nullable=False),  # zlib of the canonical JSON of this version
+    Column("body", Sealed, nullable=False),  # zlib of the canonical JSON of this version
     Column("idempotency_key", String(64), nullable=False, unique=True),
     Column("state", String(16), nullable=False),
     Column("held_by", String(64), nullable=False, server_default=""),
@@ -124,7 +126,7 @@ deliveries = Table(
     Column("created_at", Double, nullable=False),
     Column("done_at", Double),
     Column("queue", Integer, nullable=False, server_default="0"),
-    Column("overlay", LargeBinary),  # zlib; the document as a person mended it, sent instead of the body
+    Column("overlay", Sealed),  # zlib; the document as a person mended it, sent instead of the body
     Index("deliveries_by_subject", "subject", "id"),
     Index("deliveries_lane", "lane", "id"),
     Index(
@@ -230,6 +232,24 @@ tokens = Table(
     Column("hash", String(64), nullable=False, unique=True),  # SHA-256 of a 256-bit random token
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
+)
+
+tenant_keys = Table(
+    "tenant_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),  # of 8 random bytes, in hex: the head of all that it sealed
+    Column("tenant", String(64), nullable=False),  # or "#people": what names and phones are hashed with
+    Column("sealed", LargeBinary, nullable=False),  # by hub.key; in the clear where there is none
+    Column("created_at", Double, nullable=False),
+    Column("retired_at", Double),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # keyed, of a phone, name or e-mail address
+    Column("document_id", _Id, primary_key=True, autoincrement=False),
+    Index("people_by_document", "document_id"),
 )
 
 credentials = Table(

@@ -162,6 +162,11 @@ def ended_deliveries_of_replay(connection: Connection, number: int) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
+def tenants(connection: Connection) -> list[str]:
+    """Every tenant that has a document."""
+    return sorted(connection.execute(select(documents.c.tenant).distinct()).scalars())
+
+
 def pull_states(connection: Connection) -> list[dict[str, Any]]:
     """Where each shop's pulls stand."""
     hidden = ("lease_until", "lease_owner")
