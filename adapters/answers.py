@@ -108,6 +108,16 @@ def body_of(response: httpx.Response) -> Any:
         return response.text
 
 
+def answer_code(response: httpx.Response, name: str) -> tuple[int, str]:
+    """The business code of an answer that is HTTP 200 either way, and what it says. Raises Unavailable for others."""
+    body = body_of(response)
+    code = body.get(name) if isinstance(body, Mapping) else None
+    if response.status_code != 200 or not isinstance(code, int):
+        raise Unavailable(f"HTTP {response.status_code} without {name}", retry_after=60.0, code="alert.not_taken")
+    said = next((str(body[key]) for key in ("errmsg", "msg", "StatusMessage") if body.get(key)), "")
+    return code, said[:200]
+
+
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds from a Retry-After header, which is a number or an HTTP date; None where there is no usable one."""
     text = headers.get("retry-after", "").strip()

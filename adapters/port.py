@@ -184,3 +184,26 @@ class Destination(Protocol):
 
     def look_up(self, delivery: Delivery, now: datetime) -> Talk[Receipt | None]:
         """Ask whether the destination already has it (None: it does not). Called when an outcome is in doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What somebody shall hear. `id` is the same each time that it is told."""
+
+    id: str
+    title: str
+    lines: tuple[str, ...] = ()
+
+
+class Notifier(Protocol):
+    """A service through which people are told. adapters/notifiers/<code>.py exports its class as `ADAPTER`."""
+
+    title: ClassVar[str]
+    Settings: ClassVar[type[BaseModel]]
+    per_minute: ClassVar[int]
+    """Messages that the service takes in a minute, with some to spare."""
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def tell(self, alert: Alert, now: datetime) -> Talk[None]:
+        """Send one. Raises Unavailable, or Refused where the settings are wrong."""

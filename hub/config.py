@@ -154,6 +154,20 @@ class Retention(_Section):
     )
 
 
+class NotifierSection(_Section):
+    model_config = ConfigDict(extra="allow", frozen=True)
+    kind: str = Field(description="the service: webhook, dingtalk, wecom, feishu")
+
+    @property
+    def adapter_settings(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Alerts(_Section):
+    waiting: Duration = Field(900.0, description="age of a waiting message or delivery at which people are told")
+    to: dict[str, NotifierSection] = Field(default_factory=dict, description="whom, by a name of your own")
+
+
 class Route(_Section):
     on: str = Field(description="document kind: order, refund, shipment, stock, invoice")
     if_: str = Field("", alias="if", description="JMESPath over the canonical document; empty: always")
@@ -165,6 +179,7 @@ class Route(_Section):
 class Config(_Section):
     hub: HubSection = Field(default_factory=lambda: HubSection())
     shops: dict[str, Shop] = Field(default_factory=dict)
+    alerts: Alerts = Field(default_factory=lambda: Alerts())
     retention: Retention = Field(default_factory=lambda: Retention())
     tenants: dict[str, Tenant] = Field(default_factory=dict)
     destinations: dict[str, DestinationSection] = Field(default_factory=dict)

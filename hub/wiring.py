@@ -13,11 +13,11 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 import adapters
 from adapters.credentials import check_key
-from adapters.port import Channel
+from adapters.port import Channel, Notifier
 from canonical.errors import ConfigError
 from hub import config as configuration
 from hub import renewal, wire
-from hub.config import Config, DestinationSection, Shop
+from hub.config import Config, DestinationSection, NotifierSection, Shop
 from hub.delivering import Rendered, Target
 from hub.flow import Flow
 from hub.mapping import expression
@@ -38,6 +38,7 @@ class Hub:
     shops: dict[str, ShopFront]
     targets: dict[str, Target]
     routes: Routes
+    notifiers: dict[str, Notifier]
 
 
 def build(path: Path, *, follow_files: bool = False) -> Hub:
@@ -55,11 +56,12 @@ def build(path: Path, *, follow_files: bool = False) -> Hub:
     problems += _unused(overlays, shops)
     targets = {n: t for n, d in config.destinations.items() if (t := _target(n, d, catalog, config.folder, problems))}
     routes = _routes(config, problems)
+    notifiers = {n: a for n, s in config.alerts.to.items() if (a := _notifier(n, s, problems)) is not None}
     problems += [*_keys(config, shops), *_hook(config)]
     if problems:
         store.close()
         raise ConfigError(problems)
-    return Hub(config, store, catalog, shops, targets, routes)
+    return Hub(config, store, catalog, shops, targets, routes, notifiers)
 
 
 def start(hub: Hub) -> None:
@@ -187,6 +189,14 @@ def _target(
     made = _make(adapter, settings)
     problems += _expressions_of(made, f"destinations.{name}.")
     return Target(name, section, made, render)
+
+
+def _notifier(name: str, section: NotifierSection, problems: list[str]) -> Notifier | None:
+    adapter = _adapter("notifiers", section.kind, f"alerts.to.{name}.kind", problems)
+    if adapter is None:
+        return None
+    settings = _settings(adapter, section.adapter_settings, f"alerts.to.{name}.", problems)
+    return None if settings is None else _make(adapter, settings)
 
 
 def _renderer(catalog: Catalog, name: str) -> Callable[[str, Any], Rendered]:

@@ -10,7 +10,7 @@ import httpx
 import structlog
 
 from canonical.errors import ConfigError
-from hub import clock, erasure, pulling, renewal, replaying
+from hub import alerting, clock, erasure, pulling, renewal, replaying
 from hub.config import Pull
 from hub.flow import Flow
 from hub.store import Connection, inbox, outbox, state
@@ -68,6 +68,7 @@ class Workers:
             self._loop("fetch", self.flow.fetch, None),
             self._loop("sweep", self._sweep, None, idle=min(SWEEP, self.hub.config.hub.lease / 3)),
             self._loop("replay", self._replay, None),
+            self._loop("alert", self._alert, None, idle=ASIDE),
             self._loop("tidy", self._tidy, None, idle=TIDY),
             self._loop("shadow", self._shadow, None),
             self._loop("drift", self._watch_for_drift, None, idle=ASIDE),
@@ -189,6 +190,11 @@ class Workers:
         moved = await self.hub.store.run(replaying.turn, self.hub.store.owner)
         if moved:
             self.flow.arrived.set()
+        return 0
+
+    async def _alert(self) -> int:
+        """Tell people what changed, and what waits too long. Always a pause: orders come first."""
+        await alerting.turn(self.hub.store, self.http, self.hub.config.alerts, self.hub.notifiers)
         return 0
 
     async def _tidy(self) -> int:

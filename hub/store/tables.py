@@ -234,6 +234,37 @@ tokens = Table(
     Column("revoked_at", Double),
 )
 
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("notifier", String(64), nullable=False),  # name in hub.toml
+    Column("about", String(160), nullable=False),  # a group, or what waits
+    Column("title", String(300), nullable=False),
+    Column("line", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("told_at", Double),
+    Index(
+        "alerts_untold",
+        "notifier",
+        "due_at",
+        sqlite_where=text("told_at is null"),
+        postgresql_where=text("told_at is null"),
+    ),
+)
+
+alert_marks = Table(
+    "alert_marks",
+    metadata,
+    Column("about", String(160), primary_key=True),  # what waits longer than it should; or "turn", the job's lease
+    Column("since", Double, nullable=False),
+    Column("lease_until", Double, nullable=False, server_default="0"),
+    Column("lease_owner", String(64), nullable=False, server_default=""),
+)
+
 tenant_keys = Table(
     "tenant_keys",
     metadata,
