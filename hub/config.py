@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 import tomllib
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -49,6 +50,7 @@ def _as(parse: Any) -> BeforeValidator:
 Duration = Annotated[float, _as(parse_duration)]
 Rate = Annotated[float, _as(parse_rate)]
 Size = Annotated[int, _as(parse_size)]
+Network = IPv4Network | IPv6Network
 
 
 class _Section(BaseModel):
@@ -67,6 +69,13 @@ class HubSection(_Section):
     key: str = Field(
         "",
         description="encrypts tokens and bodies at rest (hub token key makes one); behind a comma the one before",
+    )
+    networks: tuple[Network, ...] = Field(
+        (), description="private networks that names in addresses may lead to, such as 10.0.0.0/8"
+    )
+    backlog: int = Field(1_000_000, ge=1, description="unfinished messages and deliveries at which senders are slowed")
+    disk_free: Size = Field(
+        256 * 1024**2, description="free space beside the SQLite store below which senders are slowed"
     )
     drift_hook: str = Field("", description="address that is told what platforms send that no mapping knows")
     drift_hook_secret: SecretStr = Field(

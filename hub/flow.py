@@ -21,11 +21,12 @@ from hub import clock, delivering, letters, renewal, translating
 from hub.config import Config
 from hub.inforce import InForce
 from hub.mapping.catalog import Catalog
+from hub.pressure import Pressure
 from hub.receiving import RAW, ShopFront, accepted_counts, incoming, rejected, unpack
 from hub.routing import Routes
 from hub.store import Connection, Store, inbox, mappings, state
 from hub.store.inbox import Incoming
-from hub.wire import converse
+from hub.wire import budget, converse
 
 log = structlog.get_logger("hub.flow")
 
@@ -50,6 +51,7 @@ class Flow:
         self.shops, self.targets, self.http = shops, targets, http
         self._in_force = InForce(catalog, store)
         self._versions: dict[str, Catalog] = {}
+        self.pressure = Pressure(config, store)
         self.arrived = asyncio.Event()
         self._listeners: list[asyncio.Event] = []
         self._intake = Gatherer(self._accept, config.hub.batch, config.hub.group_commit)
@@ -112,7 +114,9 @@ class Flow:
             if shop is None:
                 raise shop_gone(first["shop"])
             talk = shop.channel.fetch(first["kind"], first["key"], now)
-            envelope = await guarded(converse(self.http, talk, FETCH_TIMEOUT))
+            envelope = await guarded(
+                converse(self.http, talk, FETCH_TIMEOUT, admit=budget(self.store, shop.name, self._limit(shop.name)))
+            )
         except NotAuthorised as error:
             renewed = shop is not None and await renewal.renew(self.store, self.http, shop, self.config.hub.key)
             await self.store.run(
@@ -125,6 +129,10 @@ class Flow:
         item = incoming(shop, envelope, "pull", now)
         await self.store.run(self._fetched, hints, item, now.timestamp())
         self.arrived.set()
+
+    def _limit(self, shop: str) -> float | None:
+        pull = self.config.shops[shop].pull if shop in self.config.shops else None
+        return pull.limit if pull else None
 
     def _fetched(self, connection: Connection, hints: Sequence[Mapping[str, Any]], item: Incoming, now: float) -> None:
         new, _ = inbox.accept(connection, [item])

@@ -19,7 +19,7 @@ from hub.config import Pull
 from hub.receiving import ShopFront, accepted_counts, incoming
 from hub.store import Connection, Store, audit, inbox, state
 from hub.store.tables import BACKFILL
-from hub.wire import converse
+from hub.wire import budget, converse
 
 log = structlog.get_logger("hub.pulling")
 
@@ -65,7 +65,7 @@ async def pull_page(
     window = _window(leased, pull, now.timestamp())
     try:
         talk = shop.channel.pull(kind, window, leased["cursor"], now)
-        page = await converse(http, talk, TIMEOUT)
+        page = await converse(http, talk, TIMEOUT, admit=budget(store, shop.name, pull.limit))
     except NotAuthorised as error:
         if leased["failures"] == 0 and await renewal.renew(store, http, shop, key):
             await store.run(
@@ -152,16 +152,15 @@ def _keep(
 def _next(leased: Any, window: Window, page: Page, pull: Pull, now: float) -> dict[str, Any]:
     """Where the pull goes on: the window's next page, the next window of a span, or what changes from now on."""
     start, end, rest = window.start.timestamp(), window.end.timestamp(), _rest(leased, window)
-    soon = now + (1 / pull.limit if pull.limit else 0)
     if page.next_cursor is not None:
-        return {"window_start": start, "window_end": rest or end, "cursor": page.next_cursor, "due_at": soon}
+        return {"window_start": start, "window_end": rest or end, "cursor": page.next_cursor, "due_at": now}
     reached = leased["reached"]
     if reached is None or start <= reached:  # a span beyond what was reached leaves a gap that is still to be seen
         reached = end if reached is None else max(end, reached)
     if rest is not None:
-        return {"window_start": end, "window_end": rest, "cursor": None, "due_at": soon, "reached": reached}
+        return {"window_start": end, "window_end": rest, "cursor": None, "due_at": now, "reached": reached}
     behind = now - reached > max(pull.overlap, pull.every) + SETTLE
-    due_at = soon if behind else now + pull.every
+    due_at = now if behind else now + pull.every
     return {"window_start": None, "window_end": None, "cursor": None, "due_at": due_at, "reached": reached}
 
 

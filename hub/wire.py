@@ -1,31 +1,31 @@
 """The only place that talks to other systems: runs a Talk over httpx, with one short retry, timeout and a masked log.
 
-httpx keeps its API; under it works aiohttp's connection pool (httpx-aiohttp), several times cheaper under load.
+httpx keeps its API; under it works aiohttp's connection pool (hub.transport), several times cheaper under load.
 """
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from adapters.port import Talk
 from canonical.errors import InDoubt, Refused, Unavailable
+from hub import clock
 from hub.masking import mask_text
+from hub.store import Store, state
+from hub.transport import Client, Network, TooLarge, Transport
 
 T = TypeVar("T")
 
 NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 ANSWER_KEPT = 2000
 """Characters of an answer kept in the exchange log."""
-ANSWER_LIMIT = 20 * 1024**2
-"""Bytes of an answer that are read at most."""
-CONNECTIONS = 1000
-KEEP_ALIVE = 4.5
-"""Seconds that an idle connection is kept: less than common servers do, so that few are found closed when used."""
+PATIENCE = 5.0
+"""Seconds that a pull waits for its shop's budget before it comes back later."""
 MAX_TURNS = 20
 """Requests in one talk; more means that an adapter loops."""
 
@@ -57,14 +57,39 @@ class Log:
         return self.exchanges[-1].answer if self.exchanges else ""
 
 
-def client(mounts: dict[str, httpx.AsyncBaseTransport] | None = None) -> httpx.AsyncClient:
+def client(
+    mounts: dict[str, httpx.AsyncBaseTransport] | None = None, networks: Sequence[Network] = ()
+) -> httpx.AsyncClient:
     """The hub's HTTP client: one per process. Redirects are not followed: a POST must not wander."""
-    limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE)
-    return httpx.AsyncClient(transport=AiohttpTransport(limits=limits), mounts=mounts or {}, follow_redirects=False)
+    return Client(transport=Transport(networks), mounts=mounts or {}, follow_redirects=False)
 
 
-async def converse(http: httpx.AsyncClient, talk: Talk[T], timeout: float, log: Log | None = None) -> T:
-    """Run a talk to its result. `timeout` (seconds) bounds each answer.
+def budget(store: Store, shop: str, rate: float | None) -> Callable[[], Awaitable[None]] | None:
+    """What waits for a shop's turn before each call: all kinds and all processes share one budget.
+
+    It raises Unavailable where the turn is far off: the pull comes back then, and holds nothing meanwhile.
+    """
+    if rate is None:
+        return None
+
+    async def admit() -> None:
+        while wait := await store.run(state.take_budget, f"shop/{shop}", rate, clock.now().timestamp()):
+            if wait > PATIENCE:
+                told = f"the budget of shop {shop} is used up"
+                raise Unavailable(told, retry_after=wait, throttled=True, code="pull.budget")
+            await asyncio.sleep(wait)
+
+    return admit
+
+
+async def converse(
+    http: httpx.AsyncClient,
+    talk: Talk[T],
+    timeout: float,
+    log: Log | None = None,
+    admit: Callable[[], Awaitable[None]] | None = None,
+) -> T:
+    """Run a talk to its result. `timeout` (seconds) bounds each answer; `admit` is awaited before each request.
 
     Raises what the talk raises; Unavailable where the other side was never reached; InDoubt where a request was sent
     and its answer lost.
@@ -73,6 +98,8 @@ async def converse(http: httpx.AsyncClient, talk: Talk[T], timeout: float, log: 
     try:
         request = next(talk)
         for _ in range(MAX_TURNS):
+            if admit is not None:
+                await admit()
             request = talk.send(await _exchange(http, request, timeout, log))
     except StopIteration as end:
         result: T = end.value
@@ -90,8 +117,6 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
     try:
         response = await _send(http, request)
     except NEVER_CONNECTED as error:
-        if _was_connected(error):
-            raise _lost(log, request, started, error) from error
         _keep(log, None, started, type(error).__name__)
         raise Unavailable(
             f"{_host(request)} cannot be reached: {_plain(error)}", code="delivery.unreachable"
@@ -99,12 +124,13 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         hint = "Mend the address in hub.toml, restart, then replay."
         raise Refused(f"not a usable address: {_plain(error)}", code="delivery.bad_url", hint=hint) from error
+    except TooLarge as error:
+        log.sent = True
+        hint = "Ask the other side for smaller answers; what was sent may have taken effect."
+        raise Refused(str(error), code="delivery.answer_too_large", hint=hint) from error
     except httpx.HTTPError as error:
         raise _lost(log, request, started, error) from error
     log.sent = True
-    if len(response.content) > ANSWER_LIMIT:
-        hint = "Ask the other side for smaller answers; what was sent may have taken effect."
-        raise Refused("the answer is larger than 20 MiB", code="delivery.answer_too_large", hint=hint)
     _keep(log, response.status_code, started, _readable(response))
     return response
 
@@ -113,9 +139,7 @@ async def _send(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Respon
     """A connection that was never made carried nothing: trying again at once cannot do anything twice."""
     try:
         return await http.send(request)
-    except httpx.ConnectError as error:
-        if _was_connected(error):
-            raise
+    except httpx.ConnectError:
         return await _send_again(http, request)
 
 
@@ -124,13 +148,6 @@ async def _send(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Respon
 )
 async def _send_again(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
     return await http.send(request)
-
-
-def _was_connected(error: BaseException) -> bool:
-    """httpx-aiohttp tells a connection that broke in use as one that was never made; aiohttp's own error knows."""
-    cause = error.__cause__
-    broken = isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
-    return broken and not isinstance(cause, aiohttp.ClientConnectorError)
 
 
 def _lost(log: Log, request: httpx.Request, started: float, error: httpx.HTTPError) -> InDoubt:
@@ -145,7 +162,7 @@ def _keep(log: Log, status: int | None, started: float, answer: str) -> None:
 
 
 def _readable(response: httpx.Response) -> str:
-    return response.text if response.content else ""
+    return response.content[: 4 * ANSWER_KEPT].decode("utf-8", "replace")
 
 
 def _host(request: httpx.Request) -> str:

@@ -79,7 +79,7 @@ def connect(hub: Hub, http: httpx.AsyncClient | None = None) -> tuple[Flow, http
         transport = getattr(target.adapter, "transport", None)
         if transport is not None:
             mounts[f"{target.section.kind}://"] = transport()
-    http = http or wire.client(mounts)
+    http = http or wire.client(mounts, hub.config.hub.networks)
     flow = Flow(hub.config, hub.store, hub.catalog, hub.routes, hub.shops, hub.targets, http)
     return flow, http
 

@@ -162,6 +162,9 @@ class Workers:
         shop, key = self.hub.shops[name], self.hub.config.hub.key
         while not self.stopping.is_set():
             pulled = None
+            if await self.flow.pressure.full():
+                await self._pause(ASIDE)
+                continue
             try:
                 pulled = await pulling.pull_page(self.hub.store, self.http, shop, kind, pull, key)
             except Exception:  # the shop's trouble, or the store's, is not the other shops'

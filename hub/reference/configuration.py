@@ -3,7 +3,17 @@
 from typing import Any
 
 import adapters
-from hub.config import Config, DestinationSection, HubSection, Route, Shop, Tenant
+from hub.config import (
+    Alerts,
+    Config,
+    DestinationSection,
+    HubSection,
+    NotifierSection,
+    Retention,
+    Route,
+    Shop,
+    Tenant,
+)
 from hub.reference.markdown import code, prose
 from hub.reference.markdown import page as whole
 from hub.reference.settings import settings_table
@@ -36,19 +46,28 @@ _SECTIONS: tuple[tuple[str, str, type[Any]], ...] = (
         "not sent; a kind that no entry is about becomes a dead letter (`routing.none`).",
         Route,
     ),
+    (
+        "[retention]",
+        "What is let go of after a time. Dead letters, and what they are about, stay whatever their age.",
+        Retention,
+    ),
+    ("[alerts]", "When people are told of what waits. Of groups of dead letters they are told at once.", Alerts),
+    ("[alerts.to.NAME]", "Whom; further keys by `kind`, below.", NotifierSection),
 )
 
 
 def page() -> str:
     """The page's text."""
     known = set(Config.model_fields) - {"folder"}
-    assert known == {"hub", "shops", "tenants", "destinations", "routes"}  # noqa: S101  # a new section needs a place here
+    assert known == {"hub", "shops", "tenants", "destinations", "routes", "retention", "alerts"}  # noqa: S101  # a new section needs a place here
     parts = [_INTRO]
     for title, meaning, model in _SECTIONS:
         parts += [f"## `{title}`", meaning, settings_table(model)]
-    for kind, title in (("destinations", "Destination"), ("channels", "Channel")):
-        key = "kind" if kind == "destinations" else "channel"
-        where = "[destinations.NAME]" if kind == "destinations" else "[shops.NAME]"
+    for kind, title, key, where in (
+        ("destinations", "Destination", "kind", "[destinations.NAME]"),
+        ("channels", "Channel", "channel", "[shops.NAME]"),
+        ("notifiers", "Notifier", "kind", "[alerts.to.NAME]"),
+    ):
         for name in adapters.codes(kind):
             adapter = adapters.load(kind, name)
             setting = code(f'{key} = "{name}"')

@@ -39,6 +39,7 @@ class Store:
     def __init__(self, url: str, *, folder: Path = Path(), key: str = "", tenants: Iterable[str] = ()) -> None:
         self.url = _absolute(url, folder)
         self.sqlite = self.url.startswith("sqlite")
+        self.folder = Path(make_url(self.url).database or ".").parent if self.sqlite else None
         self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._writer = _open(self.url, immediate=True)
         self._reader = _open(self.url, immediate=False) if self.sqlite else self._writer

@@ -35,3 +35,12 @@ def open_letters(connection: Connection) -> list[dict[str, Any]]:
     query = select(c.channel, c.destination, c.cause, func.count().label("n"), func.min(c.created_at).label("oldest"))
     rows = connection.execute(query.where(c.state == State.OPEN).group_by(c.channel, c.destination, c.cause))
     return [dict(r) for r in rows.mappings()]
+
+
+def unfinished(connection: Connection, most: int) -> int:
+    """Messages and deliveries that have not ended, counted up to `most` of each."""
+    found = 0
+    for table, states in ((messages, _NOT_TRANSLATED), (deliveries, _ON_THE_WAY)):
+        part = select(table.c.id).where(table.c.state.in_(states)).limit(most).subquery()
+        found += int(connection.execute(select(func.count()).select_from(part)).scalar() or 0)
+    return found

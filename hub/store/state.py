@@ -8,8 +8,8 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.breaker import Circuit
-from hub.store.tables import counters, credentials, destinations, pulls, quarantine, tokens
-from hub.throttle import Bucket
+from hub.store.tables import budgets, counters, credentials, destinations, pulls, quarantine, tokens
+from hub.throttle import Bucket, ready_in, take
 
 QUARANTINE_KEPT = 1000
 """Rejected requests kept per shop; older ones are only counted."""
@@ -62,6 +62,19 @@ def keep_destination(connection: Connection, name: str, now: float, **values: An
     if "paused" in values:
         changed["paused"] = values["paused"][:200]
     connection.execute(update(destinations).where(destinations.c.name == name).values(**changed))
+
+
+def take_budget(connection: Connection, name: str, rate: float, now: float) -> float:
+    """One call out of a budget that all processes share: 0 where it may start now, else seconds until it may."""
+    connection.execute(
+        _insert(connection, budgets).values(name=name, tokens=rate, tokens_at=now).on_conflict_do_nothing()
+    )
+    query = select(budgets).where(budgets.c.name == name).with_for_update()
+    row = connection.execute(query).mappings().one()
+    granted, bucket = take(Bucket(row["tokens"], row["tokens_at"]), rate, 1, now)
+    kept = {"tokens": bucket.tokens, "tokens_at": bucket.at}
+    connection.execute(update(budgets).where(budgets.c.name == name).values(**kept))
+    return 0.0 if granted else ready_in(bucket, rate)
 
 
 def pull_state(connection: Connection, shop: str, kind: str) -> RowMapping:

@@ -265,6 +265,14 @@ alert_marks = Table(
     Column("lease_owner", String(64), nullable=False, server_default=""),
 )
 
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("name", String(80), primary_key=True),  # shop/NAME
+    Column("tokens", Double, nullable=False),
+    Column("tokens_at", Double, nullable=False),
+)
+
 tenant_keys = Table(
     "tenant_keys",
     metadata,

@@ -10,6 +10,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.flow import Flow
+from hub.pressure import RETRY_AFTER
 from hub.web.intake import Gone, TooSlow, read_body
 from hub.web.problems import MEDIA_TYPE, ProblemDetails, encoded, not_stored, title_of
 
@@ -41,6 +42,10 @@ class Hooks:
             await _refuse(
                 scope, send, 405, "http.method", f"{method} is not possible here", "", (b"allow", _METHODS.encode())
             )
+            return
+        if why := await self._flow.pressure.full():
+            wait = (b"retry-after", str(RETRY_AFTER).encode())
+            await _refuse(scope, send, 429, "push.slow_down", f"the hub takes nothing more now: {why}", "Later.", wait)
             return
         try:
             raw = await read_body(scope, receive, self._limit)
@@ -113,6 +118,7 @@ def described() -> dict[str, Any]:
             "401": {"description": "The sender could not be proven. The body is in the platform's own words."},
             "404": {"description": "No such shop.", **problem},
             "413": {"description": "Larger than hub.body_limit.", **problem},
+            "429": {"description": "Disk or backlog are full: send it again after Retry-After seconds.", **problem},
             "503": {"description": "Not stored: send it again after Retry-After seconds.", **problem},
         },
     }

@@ -1,4 +1,4 @@
-"""alerts on their way to people"""
+"""alerts on their way to people, and budgets of calls to platforms"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,4 +33,11 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.Double(), nullable=False, server_default="0"),
         sa.Column("lease_owner", sa.String(64), nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("about"),
+    )
+    op.create_table(
+        "budgets",
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("tokens", sa.Double(), nullable=False),
+        sa.Column("tokens_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
     )

@@ -1,0 +1,149 @@
+"""The transport against real sockets: every wait and size is bounded, and a name cannot lead into a private network."""
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import httpx
+import pytest
+from aiohttp.abc import AbstractResolver
+
+from canonical.errors import InDoubt, Refused, Unavailable
+from hub import transport
+from hub.transport import Guarded
+from hub.wire import client, converse
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def server(handle: Handler) -> AsyncIterator[str]:
+    """A server on loopback; gives its address."""
+    running = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{running.sockets[0].getsockname()[1]}/"
+    finally:
+        running.close()
+        await asyncio.sleep(0.05)  # for what is still being closed
+
+
+def saying(raw: bytes, *, then: bytes = b"", times: int = 0, pause: float = 0.0, abort: bool = False) -> Handler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal abort
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(raw)
+        try:
+            for _ in range(times):
+                await asyncio.sleep(pause)
+                writer.write(then)
+                await writer.drain()
+        except ConnectionError:
+            abort = True
+        if abort:
+            writer.transport.abort()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    return handle
+
+
+async def post(url: str, timeout: float = 5.0) -> httpx.Response:
+    def talk():
+        return (yield httpx.Request("POST", url, json={"a": 1}))
+
+    async with client() as http:
+        found: httpx.Response = await converse(http, talk(), timeout)
+        return found
+
+
+async def test_an_answer_comes_whole() -> None:
+    async with server(saying(b"HTTP/1.1 201 Created\r\nX-Number: 7\r\nContent-Length: 2\r\n\r\nok")) as url:
+        answer = await post(url)
+    assert (answer.status_code, answer.headers["x-number"], answer.text) == (201, "7", "ok")
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async with server(
+        saying(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n")
+    ) as url:
+        assert (await post(url)).status_code == 302
+
+
+async def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "ANSWER_LIMIT", 100_000)
+    async with server(saying(b"HTTP/1.1 200 OK\r\n\r\n", then=b"x" * 50_000, times=50)) as url:
+        with pytest.raises(Refused) as refused:
+            await post(url)
+    assert refused.value.code == "delivery.answer_too_large"
+
+
+async def test_an_answer_that_drips_is_in_doubt_when_its_time_is_up() -> None:
+    async with server(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", then=b"x", times=50, pause=0.1)) as url:
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(InDoubt):
+            await post(url, timeout=0.5)
+        assert asyncio.get_running_loop().time() - started < 3
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        saying(b"", abort=True),
+        saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", abort=True),
+        saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx"),
+        saying(b"this is no HTTP\r\n\r\n"),
+    ],
+    ids=["reset", "reset in the middle", "cut", "gibberish"],
+)
+async def test_what_was_sent_and_not_answered_is_in_doubt(handler: Handler) -> None:
+    async with server(handler) as url:
+        with pytest.raises(InDoubt):
+            await post(url)
+
+
+async def test_nobody_there_is_an_outage(free_port: int) -> None:
+    with pytest.raises(Unavailable) as caught:
+        await post(f"http://127.0.0.1:{free_port}/")
+    assert caught.value.code == "delivery.unreachable"
+
+
+@pytest.mark.parametrize("url", ["ftp://erp.example.com/", "http://", "nonsense"])
+async def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(Refused) as refused:
+        await post(url)
+    assert refused.value.code == "delivery.bad_url"
+
+
+class Names(AbstractResolver):
+    """A name server of this test's own."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    async def resolve(self, host, port=0, family=0):
+        return [{"hostname": host, "host": self.address, "port": port, "family": 2, "proto": 0, "flags": 0}]
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "address", ["10.1.2.3", "192.168.0.9", "169.254.169.254", "127.0.0.1", "::1", "fe80::1", "fd00::1"]
+)
+async def test_a_name_that_leads_inside_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "DefaultResolver", lambda: Names(address))
+    with pytest.raises(Refused, match=r"hub\.networks") as refused:
+        await post("http://erp.example.com/")
+    assert refused.value.code == "delivery.bad_url"
+
+
+async def test_networks_in_hub_toml_allow_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "DefaultResolver", lambda: Names("10.1.2.3"))
+    guarded = Guarded([ipaddress.ip_network("10.0.0.0/8")])
+    assert (await guarded.resolve("erp.example.com", 80))[0]["host"] == "10.1.2.3"
+    monkeypatch.setattr(transport, "DefaultResolver", lambda: Names("93.184.216.34"))
+    assert await Guarded([]).resolve("erp.example.com", 80)
+    monkeypatch.setattr(transport, "DefaultResolver", lambda: Names("127.0.0.1"))
+    assert await Guarded([]).resolve("localhost", 80), "is meant as it is written"
