@@ -20,12 +20,26 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 @asynccontextmanager
 async def server(handle: Handler) -> AsyncIterator[str]:
     """A server on loopback; gives its address."""
-    running = await asyncio.start_server(handle, "127.0.0.1", 0)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handle(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    def started(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.ensure_future(connected(reader, writer)))
+
+    running = await asyncio.start_server(started, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{running.sockets[0].getsockname()[1]}/"
     finally:
         running.close()
-        await asyncio.sleep(0.05)  # for what is still being closed
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 def saying(raw: bytes, *, then: bytes = b"", times: int = 0, pause: float = 0.0, abort: bool = False) -> Handler:
