@@ -33,6 +33,7 @@ from adapters.credentials import (
 from adapters.port import Delivery, Receipt, Talk
 from canonical.errors import HubError, InDoubt, NotAuthorised, Refused, Unavailable
 
+_URLS_KEPT = 100
 _NAMES = ("kind", "key", "subject", "shop", "tenant", "idempotency_key")
 Url = Annotated[str, url_with(*_NAMES)]
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -95,6 +96,9 @@ class Http:
         self._settings = settings
         self._answers = Answers(search, secrets_in(settings))
         self.can_look_up = settings.look_up is not None
+        self._headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
+        self._typed = any(name.lower() == "content-type" for name in self._headers)
+        self._urls: dict[str, httpx.URL] = {}
 
     @property
     def expressions(self) -> dict[str, str]:
@@ -149,9 +153,9 @@ class Http:
     ) -> httpx.Request:
         settings = self._settings
         key = header_text(delivery.idempotency_key)
-        headers = httpx.Headers({name: value.get_secret_value() for name, value in settings.headers.items()})
-        if body:
-            headers.setdefault("Content-Type", media_type)
+        headers = dict(self._headers)
+        if body and not self._typed:
+            headers["Content-Type"] = media_type
         if settings.idempotency_header:
             headers[settings.idempotency_header] = key
         if settings.auth:
@@ -160,7 +164,15 @@ class Http:
             stamp = int(now.timestamp())
             signature = signing.standard_webhooks(settings.secret.get_secret_value(), key, stamp, body)
             headers.update({"webhook-id": key, "webhook-timestamp": str(stamp), "webhook-signature": signature})
-        return httpx.Request(method, url, headers=headers, content=body)
+        return httpx.Request(method, self._parsed(url), headers=headers, content=body)
+
+    def _parsed(self, url: str) -> httpx.URL:
+        """Parsing an address costs as much as sending a small request; one that is always the same is parsed once."""
+        if url not in self._urls:
+            if len(self._urls) >= _URLS_KEPT:
+                self._urls.clear()
+            self._urls[url] = httpx.URL(url)
+        return self._urls[url]
 
     def _accepted(self, view: Mapping[str, Any]) -> bool:
         rule = self._settings.ok_if
