@@ -11,10 +11,12 @@ import hashlib
 import hmac
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -26,13 +28,15 @@ from aiohttp import web
 
 from canonical.errors import ConfigError
 from hub import clock, wire
-from hub.processes import free_port, running
+from hub.processes import free_port, running, stop
 from hub.store import Store, views
 
 SECRET = "bench-secret"  # noqa: S105  # between processes of one benchmark on loopback
 CONNECTIONS = 16
 IN_FLIGHT = 32
 DRAIN_WITHIN = 120.0
+HALF_LOAD_FOR = 10.0
+"""Seconds of webhooks at half the rate that it took at full load."""
 
 CONFIG = """
 [hub]
@@ -65,8 +69,11 @@ class Figures:
     ack_p99_ms: float
     p50_ms: float
     p99_ms: float
+    half_load_p50_ms: float
+    half_load_p99_ms: float
     cpu_s: float
     cpu_ms_per_order: float
+    bare_cpu_ms: float
     rss_mib: float
     lost: int
     duplicates: int
@@ -77,8 +84,9 @@ class Figures:
         return {k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
-def flow(orders: int, store: str, destinations: int, tell: Callable[[str], None]) -> Figures:
-    """Run the benchmark. `store` is a database URL, or empty for a fresh SQLite file."""
+def flow(orders: int, store: str, destinations: int, workers: int, tell: Callable[[str], None]) -> Figures:
+    """Run the benchmark. `store` is a database URL, or empty for a fresh SQLite file. `workers`: on PostgreSQL, run
+    one `hub serve` and so many `hub work`; 0 is one `hub run`."""
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as name:
         folder = Path(name)
         url = store or f"sqlite:///{folder}/bench.db"
@@ -90,15 +98,52 @@ def flow(orders: int, store: str, destinations: int, tell: Callable[[str], None]
             tell(f"bare loop: {orders} documents, {IN_FLIGHT} in flight")
             bare = asyncio.run(_bare(orders, receiver_port))
             tell(f"hub: {orders} signed webhooks over {CONNECTIONS} connections")
-            with running(
-                [sys.executable, "-m", "hub", "run", "-c", str(config)], folder / "hub.log", hub_port
-            ) as process:
-                before = _cpu_seconds(process.pid)
-                loaded = asyncio.run(_load(orders, destinations, hub_port, receiver_port, tell))
-                cpu = _cpu_seconds(process.pid) - before
-                peak = _peak_mib(process.pid)
+            with _hub(config, folder, hub_port, workers) as pids:
+                before = sum(map(_cpu_seconds, pids))
+                loaded = asyncio.run(_load(range(orders), destinations, hub_port, receiver_port, tell))
+                cpu = sum(map(_cpu_seconds, pids)) - before
+                peak = sum(map(_peak_mib, pids))
+                rate = orders / loaded["elapsed"] / 2
+                tell(f"half load: {rate:.0f} webhooks a second")
+                more = range(orders, orders + min(orders, int(rate * HALF_LOAD_FOR)))
+                asyncio.run(_load(more, destinations, hub_port, receiver_port, tell, rate=rate))
         latency = _latency(url, folder)
-        return _figures(orders, destinations, bare, loaded, latency, cpu, peak)
+        whole, half = sorted(latency[: orders * destinations]), sorted(latency[orders * destinations :])
+        return _figures(orders, destinations, bare, loaded, whole, half, cpu, peak)
+
+
+@contextmanager
+def _hub(config: Path, folder: Path, port: int, workers: int) -> Iterator[list[int]]:
+    """The hub's processes, as its users run them; their pids."""
+    command = [sys.executable, "-m", "hub"]
+    role = "serve" if workers else "run"
+    with ExitStack() as stack:
+        front = stack.enter_context(running([*command, role, "-c", str(config)], folder / "hub.log", port))
+        pids = [front.pid]
+        for number in range(workers):
+            with (folder / f"work-{number}.log").open("ab") as sink:
+                words = [*command, "work", "-c", str(config)]
+                process = subprocess.Popen(words, stdout=sink, stderr=sink, start_new_session=True)  # noqa: S603  # our own
+            stack.callback(stop, process)
+            pids.append(process.pid)
+        yield pids
+
+
+def peer(orders: int, url: str, port: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """The same load against another tool that takes JSON webhooks at `url` and posts them on to this machine's `port`
+    at /hub/d0. It need not map: what arrives is counted by `order_no`."""
+    with tempfile.TemporaryDirectory(prefix="hub-bench-") as name:
+        receiver = [sys.executable, "-m", "hub.bench.flow", str(port)]
+        with running(receiver, Path(name) / "receiver.log", port):
+            tell(f"the tool must post to http://127.0.0.1:{port}/hub/d0")
+            loaded = asyncio.run(_load(range(orders), 1, 0, port, tell, url=url))
+    acks, report = loaded["acks"], loaded["report"]
+    return {
+        "orders": orders, "accepted_per_s": orders / loaded["accepted_s"], "delivered": report["taken"],
+        "delivered_per_s": report["taken"] / loaded["elapsed"], "duplicates": report["duplicates"],
+        "lost": orders - report["taken"], "ack_p50_ms": _percentile(acks, 50) * 1000,
+        "ack_p99_ms": _percentile(acks, 99) * 1000,
+    }  # fmt: skip
 
 
 def order(number: int) -> bytes:
@@ -145,27 +190,37 @@ def order(number: int) -> bytes:
 
 
 async def _load(
-    orders: int, destinations: int, port: int, receiver: int, tell: Callable[[str], None]
+    orders: range,
+    destinations: int,
+    port: int,
+    receiver: int,
+    tell: Callable[[str], None],
+    *,
+    rate: float = 0.0,
+    url: str = "",
 ) -> dict[str, Any]:
-    bodies = [order(n) for n in range(orders)]
+    """Send these orders, as fast as they are taken or at a rate, and wait until all have arrived."""
+    bodies = [order(n) for n in orders]
     signed = [(b, hmac.new(SECRET.encode(), b, hashlib.sha256).hexdigest()) for b in bodies]
     acks: list[float] = []
-    queue = iter(signed)
-    url = f"http://127.0.0.1:{port}/hooks/bench"
+    queue = iter(enumerate(signed))
+    url = url or f"http://127.0.0.1:{port}/hooks/bench"
     started = time.perf_counter()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:
 
         async def worker() -> None:
-            for body, signature in queue:
+            for number, (body, signature) in queue:
+                if rate:
+                    await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
                 tick = time.perf_counter()
                 async with session.post(url, data=body, headers={"x-signature": signature}) as answer:
-                    if answer.status != 200:
-                        raise ConfigError([f"the hub answered {answer.status}: {await answer.text()}"])
+                    if answer.status >= 300:
+                        raise ConfigError([f"it answered {answer.status}: {await answer.text()}"])
                 acks.append(time.perf_counter() - tick)
 
         await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))
         accepted = time.perf_counter() - started
-        wanted, report = orders * destinations, {"taken": 0}
+        wanted, report = orders.stop * destinations, {"taken": 0}
         deadline = time.perf_counter() + DRAIN_WITHIN
         while report["taken"] < wanted and time.perf_counter() < deadline:
             await asyncio.sleep(0.05)
@@ -176,11 +231,12 @@ async def _load(
             "elapsed": time.perf_counter() - started, "acks": sorted(acks), "report": report}  # fmt: skip
 
 
-async def _bare(orders: int, receiver: int) -> float:
+async def _bare(orders: int, receiver: int) -> tuple[float, float]:
+    """Documents a second, and milliseconds of CPU for each."""
     bodies = [order(n) for n in range(orders)]
     queue = iter(bodies)
     http = wire.client()
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
 
     async def worker() -> None:
         for body in queue:
@@ -189,19 +245,27 @@ async def _bare(orders: int, receiver: int) -> float:
 
     await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
     await http.aclose()
-    return orders / (time.perf_counter() - started)
+    return orders / (time.perf_counter() - started), (time.process_time() - cpu) * 1000 / orders
 
 
 def _figures(
-    orders: int, destinations: int, bare: float, loaded: dict[str, Any], latency: list[float], cpu: float, peak: float
+    orders: int,
+    destinations: int,
+    bare: tuple[float, float],
+    loaded: dict[str, Any],
+    latency: list[float],
+    half: list[float],
+    cpu: float,
+    peak: float,
 ) -> Figures:
     report, acks = loaded["report"], loaded["acks"]
     delivered = report["taken"] / max(loaded["elapsed"], 1e-9)
     return Figures(
-        orders, destinations, orders / loaded["accepted_s"], delivered, bare, delivered / bare,
+        orders, destinations, orders / loaded["accepted_s"], delivered, bare[0], delivered / bare[0],
         _percentile(acks, 50) * 1000, _percentile(acks, 99) * 1000,
         _percentile(latency, 50) * 1000, _percentile(latency, 99) * 1000,
-        cpu, cpu * 1000 / orders, peak,
+        _percentile(half, 50) * 1000, _percentile(half, 99) * 1000,
+        cpu, cpu * 1000 / orders, bare[1], peak,
         orders * destinations - report["taken"], report["duplicates"], report["out_of_order"],
     )  # fmt: skip
 

@@ -13,13 +13,23 @@ def flow(
     orders: int = typer.Option(5000, "--orders", min=1, help="Orders to send."),
     store: str = typer.Option("", "--store", help="Database URL of an empty store; empty: a fresh SQLite file."),
     destinations: int = typer.Option(1, "--destinations", min=1, max=10, help="Destinations each order goes to."),
+    workers: int = typer.Option(0, "--workers", min=0, max=16, help="PostgreSQL: hub work processes beside hub serve."),
+    peer: str = typer.Option("", "--peer", help="Send the load to this address of another tool instead of the hub."),
+    port: int = typer.Option(9555, "--peer-port", help="Where that tool must post to: http://127.0.0.1:PORT/hub/d0."),
     as_json: bool = JsonOption,
 ) -> None:
     """Signed webhooks through a hub process to a receiver, beside the same client and receiver without the hub."""
     from hub.bench import flow as measure  # heavy, and only needed here
 
+    def tell(text: str) -> None:
+        err.print(text, markup=False)
+
     with errors():
-        figures = measure.flow(orders, store, destinations, lambda text: err.print(text, markup=False))
+        if peer:
+            found = measure.peer(orders, peer, port, tell)
+            emit(found) if as_json else table(("figure", "value"), found.items())
+            raise typer.Exit(PROBLEMS if found["lost"] else WELL)
+        figures = measure.flow(orders, store, destinations, workers, tell)
     if as_json:
         emit(figures.as_dict())
     else:

@@ -233,8 +233,8 @@ def _equal(query: Select[Any], table: Any, **values: Any) -> Select[Any]:
 
 
 def latencies(connection: Connection) -> list[float]:
-    """Seconds from accepted to delivered of every delivery, ascending."""
+    """Seconds from accepted to delivered of every delivery, oldest delivery first."""
     d = deliveries.c
     taken = (d.done_at - d.accepted_at).label("seconds")
-    rows = connection.execute(select(taken).where(d.state == outbox.DELIVERED).order_by(taken)).scalars()
+    rows = connection.execute(select(taken).where(d.state == outbox.DELIVERED).order_by(d.id)).scalars()
     return [float(v) for v in rows]

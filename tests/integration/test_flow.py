@@ -251,3 +251,32 @@ async def test_many_writers_of_one_order_make_one_document(postgres_url: str, tm
     finally:
         for rig in rigs:
             await rig.close()
+
+
+async def test_64_writers_of_one_order_store_it_once(rig: Rig) -> None:
+    replies = await asyncio.gather(*(rig.push(order()) for _ in range(64)))
+    assert {reply.status for reply in replies} == {200}
+    await rig.work()
+    states = await rig.read(views.message_states)
+    assert {row["state"]: row["n"] for row in states} == {"translated": 1, "ignored": 63}
+    assert len(rig.seen) == 1
+    assert await rig.balances()
+
+
+async def test_64_writers_of_64_versions_end_with_the_newest(rig: Rig) -> None:
+    await asyncio.gather(*(rig.push(order(minute=minute % 60, note=f"{minute}")) for minute in range(64)))
+    await rig.work()
+    assert rig.bodies()[-1]["revision"].startswith("2026-11-01T09:59")
+    revisions = [body["revision"] for body in rig.bodies()]
+    assert revisions == sorted(revisions)
+    assert await rig.balances()
+
+
+async def test_of_two_that_complete_one_lease_one_is_recorded(rig: Rig) -> None:
+    await rig.push(order())
+    await rig.flow.translate()
+    (row,) = (await rig.flow.claim("erp", 10)).rows
+    await asyncio.gather(*(rig.flow.deliver("erp", row, False) for _ in range(2)), return_exceptions=True)
+    (delivery,) = await rig.read(views.deliveries_list)
+    found = await rig.read(views.delivery, delivery["id"])
+    assert (delivery["state"], len(found["attempted"])) == ("delivered", 1)
