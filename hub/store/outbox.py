@@ -125,11 +125,12 @@ def record(connection: Connection, outcomes: Sequence[Outcome], owner: str) -> l
         return []
     lock_lanes(connection, (o.lane for o in outcomes))
     ids = [o.id for o in outcomes]
-    held = select(deliveries.c.id).where(
+    held = select(deliveries.c.id, deliveries.c.attempts).where(
         deliveries.c.id.in_(ids), deliveries.c.state == SENDING, deliveries.c.lease_owner == owner
     )
-    ours = set(connection.execute(held).scalars())
-    mine = [o for o in outcomes if o.id in ours]
+    # The number of the attempt is the fence: a lease that was lost and taken again counts one more.
+    ours = {row.id: row.attempts for row in connection.execute(held)}
+    mine = [o for o in outcomes if ours.get(o.id) == o.number and ours.pop(o.id)]
     if not mine:
         return []
     connection.execute(_RECORD, [_values(o) for o in mine])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from dlq import groups, shelf
 from hub import desk
@@ -280,3 +281,16 @@ async def test_of_two_that_complete_one_lease_one_is_recorded(rig: Rig) -> None:
     (delivery,) = await rig.read(views.deliveries_list)
     found = await rig.read(views.delivery, delivery["id"])
     assert (delivery["state"], len(found["attempted"])) == ("delivered", 1)
+
+
+async def test_who_lost_a_lease_records_nothing_though_its_process_has_it_again(rig: Rig) -> None:
+    await rig.push(order())
+    await rig.flow.translate()
+    (first,) = (await rig.flow.claim("erp", 10)).rows
+    await rig.run(lambda connection: connection.execute(text("update deliveries set lease_until = 1")))
+    await rig.sweep()
+    (second,) = (await rig.flow.claim("erp", 10)).rows
+    await rig.flow.deliver("erp", first, False)
+    assert await rig.states() == ["sending"]
+    await rig.flow.deliver("erp", second, False)
+    assert await rig.states() == ["delivered"]
