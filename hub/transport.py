@@ -43,10 +43,12 @@ class Client(httpx.AsyncClient):
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """One pool of connections. `networks` are private ones that names may lead to."""
+    """One pool of connections. `networks` are private ones that names may lead to; `resolver` is asked about names."""
 
-    def __init__(self, networks: Sequence[Network] = ()) -> None:
-        self._networks = tuple(networks)
+    def __init__(
+        self, networks: Sequence[Network] = (), *, resolver: AbstractResolver | None = None, limit: int = ANSWER_LIMIT
+    ) -> None:
+        self._networks, self._resolver, self._limit = tuple(networks), resolver, limit
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -85,13 +87,14 @@ class Transport(httpx.AsyncBaseTransport):
             allow_redirects=False,
             timeout=timeout,
         ) as response:
-            limit = PACKED_LIMIT if "Content-Encoding" in response.headers else ANSWER_LIMIT
+            limit = PACKED_LIMIT if "Content-Encoding" in response.headers else self._limit
             content = await _bounded(response, limit, request)
             return httpx.Response(response.status, headers=response.raw_headers, content=content)
 
     def _opened(self) -> aiohttp.ClientSession:
+        guarded = Guarded(self._networks, self._resolver or DefaultResolver())
         connector = aiohttp.TCPConnector(
-            limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE, resolver=Guarded(self._networks), use_dns_cache=False
+            limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE, resolver=guarded, use_dns_cache=False
         )
         jar = aiohttp.DummyCookieJar()
         return aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False, trust_env=True)
@@ -108,8 +111,8 @@ class Guarded(AbstractResolver):
     What hub.toml writes as a number, or as `localhost`, is meant: aiohttp does not ask a resolver about numbers.
     """
 
-    def __init__(self, networks: Sequence[Network]) -> None:
-        self._networks, self._resolver = networks, DefaultResolver()
+    def __init__(self, networks: Sequence[Network], resolver: AbstractResolver) -> None:
+        self._networks, self._resolver = networks, resolver
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

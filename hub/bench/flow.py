@@ -92,7 +92,7 @@ def flow(orders: int, store: str, destinations: int, workers: int, tell: Callabl
         url = store or f"sqlite:///{folder}/bench.db"
         _refuse_used(url)
         receiver_port, hub_port = free_port(), free_port()
-        config = _write_config(folder, url, hub_port, receiver_port, destinations)
+        config = write_config(folder, url, hub_port, receiver_port, destinations)
         receiver = [sys.executable, "-m", "hub.bench.flow", str(receiver_port)]
         with running(receiver, folder / "receiver.log", receiver_port):
             tell(f"bare loop: {orders} documents, {IN_FLIGHT} in flight")
@@ -100,13 +100,13 @@ def flow(orders: int, store: str, destinations: int, workers: int, tell: Callabl
             tell(f"hub: {orders} signed webhooks over {CONNECTIONS} connections")
             with _hub(config, folder, hub_port, workers) as pids:
                 before = sum(map(_cpu_seconds, pids))
-                loaded = asyncio.run(_load(range(orders), destinations, hub_port, receiver_port, tell))
+                loaded = asyncio.run(load(range(orders), destinations, hub_port, receiver_port, tell))
                 cpu = sum(map(_cpu_seconds, pids)) - before
-                peak = sum(map(_peak_mib, pids))
+                peak = sum(map(peak_mib, pids))
                 rate = orders / loaded["elapsed"] / 2
                 tell(f"half load: {rate:.0f} webhooks a second")
                 more = range(orders, orders + min(orders, int(rate * HALF_LOAD_FOR)))
-                asyncio.run(_load(more, destinations, hub_port, receiver_port, tell, rate=rate))
+                asyncio.run(load(more, destinations, hub_port, receiver_port, tell, rate=rate))
         latency = _latency(url, folder)
         whole, half = sorted(latency[: orders * destinations]), sorted(latency[orders * destinations :])
         return _figures(orders, destinations, bare, loaded, whole, half, cpu, peak)
@@ -136,7 +136,7 @@ def peer(orders: int, url: str, port: int, tell: Callable[[str], None]) -> dict[
         receiver = [sys.executable, "-m", "hub.bench.flow", str(port)]
         with running(receiver, Path(name) / "receiver.log", port):
             tell(f"the tool must post to http://127.0.0.1:{port}/hub/d0")
-            loaded = asyncio.run(_load(range(orders), 1, 0, port, tell, url=url))
+            loaded = asyncio.run(load(range(orders), 1, 0, port, tell, url=url))
     acks, report = loaded["acks"], loaded["report"]
     return {
         "orders": orders, "accepted_per_s": orders / loaded["accepted_s"], "delivered": report["taken"],
@@ -189,7 +189,7 @@ def order(number: int) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-async def _load(
+async def load(
     orders: range,
     destinations: int,
     port: int,
@@ -294,7 +294,8 @@ def _refuse_used(url: str) -> None:
         store.close()
 
 
-def _write_config(folder: Path, url: str, port: int, receiver: int, destinations: int) -> Path:
+def write_config(folder: Path, url: str, port: int, receiver: int, destinations: int, routed: int = 0) -> Path:
+    """A hub.toml with one shop and so many destinations, of which orders go to the first `routed` (0: all)."""
     names = [f"d{i}" for i in range(destinations)]
     sections = "\n".join(
         f'[destinations.{n}]\nkind = "http"\nurl = "http://127.0.0.1:{receiver}/hub/{n}"\nin_flight = {IN_FLIGHT}\n'
@@ -303,7 +304,13 @@ def _write_config(folder: Path, url: str, port: int, receiver: int, destinations
     )
     path = folder / "hub.toml"
     path.write_text(
-        CONFIG.format(store=url, port=port, secret=SECRET, destinations=sections, names=json.dumps(names)),
+        CONFIG.format(
+            store=url,
+            port=port,
+            secret=SECRET,
+            destinations=sections,
+            names=json.dumps(names[: routed or destinations]),
+        ),
         encoding="utf-8",
     )
     return path
@@ -315,7 +322,7 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _peak_mib(pid: int) -> float:
+def peak_mib(pid: int) -> float:
     """Peak memory of a process as the kernel tells it (Linux)."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmHWM:"):

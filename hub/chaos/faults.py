@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -43,10 +43,10 @@ def install(settings: Mapping[str, Any]) -> None:
 
 
 def _jump(after: float, seconds: float) -> None:
-    began = time.monotonic()
+    began, own = time.monotonic(), clock.system
 
     def shifted() -> datetime:
         moved = timedelta(seconds=seconds if time.monotonic() - began > after else 0)
-        return datetime.now(UTC) + moved
+        return own() + moved
 
     clock.system = shifted

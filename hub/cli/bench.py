@@ -41,6 +41,19 @@ def flow(
 
 
 @app.command()
+def backlog(
+    rows: int = typer.Option(1_000_000, "--rows", min=1000, help="Dead letters, and waiting deliveries."),
+    as_json: bool = JsonOption,
+) -> None:
+    """What a million dead letters and a million waiting deliveries cost: memory of a process, time of a page."""
+    from hub.bench import backlog as measure  # heavy, and only needed here
+
+    with errors():
+        figures = measure.backlog(rows, lambda text: err.print(text, markup=False)).as_dict()
+    emit(figures) if as_json else table(("figure", "value"), figures.items())
+
+
+@app.command()
 def mapping(
     rounds: int = typer.Option(15, "--rounds", min=1, max=1000, help="Rounds; each measures every way in turn."),
     check: bool = typer.Option(False, "--check", help="Exit 1 where a goal is missed."),

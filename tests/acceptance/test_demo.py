@@ -11,9 +11,10 @@ CHECKS = 13
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(700)
 def test_the_demo_proves_that_nothing_is_lost(tmp_path: Path) -> None:
     assert "HUB_ACTOR" not in environment()
-    said = Terminal(tmp_path)("demo", "--folder", "demo", within=290)
+    said = Terminal(tmp_path)("demo", "--folder", "demo", within=600)
     held = re.findall(r"^✓ (.+)$", said.out, re.M)
     assert len(held) >= CHECKS, said.out
     assert "✗" not in said.out

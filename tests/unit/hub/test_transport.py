@@ -10,8 +10,7 @@ import pytest
 from aiohttp.abc import AbstractResolver
 
 from canonical.errors import InDoubt, Refused, Unavailable
-from hub import transport
-from hub.transport import Guarded
+from hub.transport import Client, Guarded, Transport
 from hub.wire import client, converse
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -63,11 +62,11 @@ def saying(raw: bytes, *, then: bytes = b"", times: int = 0, pause: float = 0.0,
     return handle
 
 
-async def post(url: str, timeout: float = 5.0) -> httpx.Response:
+async def post(url: str, timeout: float = 5.0, carried: Transport | None = None) -> httpx.Response:
     def talk():
         return (yield httpx.Request("POST", url, json={"a": 1}))
 
-    async with client() as http:
+    async with client() if carried is None else Client(transport=carried) as http:
         found: httpx.Response = await converse(http, talk(), timeout)
         return found
 
@@ -85,11 +84,10 @@ async def test_a_redirect_is_not_followed() -> None:
         assert (await post(url)).status_code == 302
 
 
-async def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "ANSWER_LIMIT", 100_000)
+async def test_an_answer_without_end_is_cut_off() -> None:
     async with server(saying(b"HTTP/1.1 200 OK\r\n\r\n", then=b"x" * 50_000, times=50)) as url:
         with pytest.raises(Refused) as refused:
-            await post(url)
+            await post(url, carried=Transport(limit=100_000))
     assert refused.value.code == "delivery.answer_too_large"
 
 
@@ -146,18 +144,14 @@ class Names(AbstractResolver):
 @pytest.mark.parametrize(
     "address", ["10.1.2.3", "192.168.0.9", "169.254.169.254", "127.0.0.1", "::1", "fe80::1", "fd00::1"]
 )
-async def test_a_name_that_leads_inside_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "DefaultResolver", lambda: Names(address))
+async def test_a_name_that_leads_inside_is_refused(address: str) -> None:
     with pytest.raises(Refused, match=r"hub\.networks") as refused:
-        await post("http://erp.example.com/")
+        await post("http://erp.example.com/", carried=Transport(resolver=Names(address)))
     assert refused.value.code == "delivery.bad_url"
 
 
-async def test_networks_in_hub_toml_allow_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "DefaultResolver", lambda: Names("10.1.2.3"))
-    guarded = Guarded([ipaddress.ip_network("10.0.0.0/8")])
-    assert (await guarded.resolve("erp.example.com", 80))[0]["host"] == "10.1.2.3"
-    monkeypatch.setattr(transport, "DefaultResolver", lambda: Names("93.184.216.34"))
-    assert await Guarded([]).resolve("erp.example.com", 80)
-    monkeypatch.setattr(transport, "DefaultResolver", lambda: Names("127.0.0.1"))
-    assert await Guarded([]).resolve("localhost", 80), "is meant as it is written"
+async def test_networks_in_hub_toml_allow_it() -> None:
+    inside = [ipaddress.ip_network("10.0.0.0/8")]
+    assert (await Guarded(inside, Names("10.1.2.3")).resolve("erp.example.com", 80))[0]["host"] == "10.1.2.3"
+    assert await Guarded([], Names("93.184.216.34")).resolve("erp.example.com", 80)
+    assert await Guarded([], Names("127.0.0.1")).resolve("localhost", 80), "is meant as it is written"
