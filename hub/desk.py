@@ -113,15 +113,21 @@ def letters_of_group(connection: Connection, fingerprint: str) -> list[int]:
     return ids
 
 
-def discard(connection: Connection, ids: Sequence[int], actor: str, reason: str) -> int:
-    """End letters for good: what they held goes on without them. A reason is demanded."""
+def held_behind(connection: Connection, ids: Sequence[int]) -> int:
+    """How many deliveries wait behind these letters."""
+    found = [shelf.get(connection, number) for number in ids]
+    return outbox.successors(connection, [row["delivery_id"] for row in found if row and row["delivery_id"]])
+
+
+def discard(connection: Connection, ids: Sequence[int], actor: str, reason: str, *, successors: str = "release") -> int:
+    """End letters for good. A reason is demanded. What they held goes on without them, or is discarded with them."""
     if not reason.strip():
         raise NotNow("discarding needs a reason", hint='add --reason "why"')
     now = clock.now().timestamp()
     rows = shelf.claim(connection, ids, now)
     why = f"discarded by {actor}: {reason}"
     inbox.end(connection, [r["message_id"] for r in rows if r["delivery_id"] is None and r["message_id"]], why, now)
-    outbox.discard(connection, [r["delivery_id"] for r in rows if r["delivery_id"]], now)
+    outbox.discard(connection, [r["delivery_id"] for r in rows if r["delivery_id"]], now, successors == "discard")
     shelf.close(connection, (r["about"] for r in rows), State.DISCARDED, now, by=actor, why=reason)
     audit.write_all(connection, now, actor, [("letter.discarded", f"letter {r['id']}", reason) for r in rows])
     return len(rows)

@@ -300,10 +300,14 @@ class Flow:
         self._tell()
         return [None] * len(results)
 
-    async def close(self) -> None:
-        """Write what is gathered and stop."""
+    async def finish(self) -> None:
+        """Write what is gathered."""
         await self._intake.close()
         await self._outcomes.close()
+
+    async def close(self) -> None:
+        """Write what is gathered and stop."""
+        await self.finish()
         self._mapper.shutdown()
 
 

@@ -82,6 +82,10 @@ class Workers:
             await asyncio.wait(self._pending, timeout=GRACE)
         for task in self._pending:
             task.cancel()
+        await self.flow.finish()  # outcomes that are still being gathered
+        left = await self.hub.store.run(give_back, self.hub.store.owner, clock.now().timestamp())
+        if left:
+            log.warning("stopped.in_the_middle", deliveries=left)
 
     async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         """Let loops finish their turn; one that waits for a platform is cut off: it asks again after the next start."""
@@ -231,6 +235,12 @@ class Workers:
         await self.stopping.wait()
         for wake in self._wakes:
             wake.set()
+
+
+def give_back(connection: Connection, owner: str, now: float) -> int:
+    """What a process holds when it stops; returns how many deliveries it could not finish."""
+    inbox.give_back(connection, owner)
+    return outbox.abandon(connection, owner, now)
 
 
 def sweep(

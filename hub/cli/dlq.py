@@ -178,10 +178,19 @@ def discard(
     letters: list[int] | None = LettersArgument,
     group: str = GroupOption,
     reason: str = typer.Option(..., "--reason", help="Why they shall not go on; kept in the audit log."),
+    successors: str = typer.Option(
+        "", "--successors", help="release or discard the later versions that wait behind them; asked for on a terminal."
+    ),
     config: Path = ConfigOption,
 ) -> None:
-    """End letters for good; what they held goes on without them."""
-    done = sum(_in_parts(config, letters, group, lambda c, ids: desk.discard(c, ids, actor(), reason)))
+    """End letters for good; what waits behind them goes on without them, or is discarded too."""
+    if successors not in ("", "release", "discard"):
+        fail(f"{successors!r} is not release or discard", code=2)
+    if not successors and sys.stdin.isatty() and (held := sum(_in_parts(config, letters, group, desk.held_behind))):
+        question = f"{held} later version(s) wait behind them. Send those, or discard them too? (release, discard)"
+        successors = typer.prompt(question, default="release", err=True)
+    what = "discard" if successors == "discard" else "release"
+    done = sum(_in_parts(config, letters, group, lambda c, ids: desk.discard(c, ids, actor(), reason, successors=what)))
     _demand(done)
     out.print(f"{done} letter(s) discarded")
 

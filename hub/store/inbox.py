@@ -234,6 +234,12 @@ def drop_leases(connection: Connection) -> None:
     )
 
 
+def give_back(connection: Connection, owner: str) -> None:
+    """A process that stops gives back the messages that it holds."""
+    mine = (messages.c.state.in_([RECEIVED, FETCH]), messages.c.lease_owner == owner)
+    connection.execute(update(messages).where(*mine).values(lease_until=0.0, lease_owner=""))
+
+
 def by_digest(connection: Connection, digest: str) -> int | None:
     """The message that has this content."""
     return connection.execute(select(messages.c.id).where(messages.c.digest == digest)).scalar()

@@ -307,12 +307,29 @@ def replaced(connection: Connection, ids: Sequence[int], now: float) -> None:
     connection.execute(update(deliveries).where(*mine).values(state=SUPERSEDED, done_at=now))
 
 
-def discard(connection: Connection, ids: Sequence[int], now: float) -> None:
-    """Dead deliveries end without an effect; what they held goes on."""
+def successors(connection: Connection, ids: Sequence[int]) -> int:
+    """How many deliveries are held behind these."""
+    lanes = select(deliveries.c.lane).where(deliveries.c.id.in_(list(ids)))
+    held = (deliveries.c.state == HELD, deliveries.c.lane.in_(lanes))
+    return int(connection.execute(select(func.count()).select_from(deliveries).where(*held)).scalar() or 0)
+
+
+def abandon(connection: Connection, owner: str, now: float) -> int:
+    """A process that stops gives back what it was sending and could not finish: the outcome is in doubt."""
+    mine = (deliveries.c.state == SENDING, deliveries.c.lease_owner == owner)
+    lost = {"state": IN_DOUBT, "lease_until": 0.0, "lease_owner": "", "error": "the process was told to stop"}
+    return int(connection.execute(update(deliveries).where(*mine).values(due_at=now, **lost)).rowcount)
+
+
+def discard(connection: Connection, ids: Sequence[int], now: float, followers: bool = False) -> None:
+    """Dead deliveries end without an effect; what they held goes on, or (`followers`) ends with them."""
     mine = and_(deliveries.c.id.in_(list(ids)), deliveries.c.state == DEAD)
     lanes = set(connection.execute(select(deliveries.c.lane).where(mine)).scalars())
     lock_lanes(connection, lanes)
     connection.execute(update(deliveries).where(mine).values(state=DISCARDED, done_at=now))
+    if followers:
+        behind = (deliveries.c.lane.in_(lanes), deliveries.c.state == HELD)
+        connection.execute(update(deliveries).where(*behind).values(state=DISCARDED, done_at=now))
     release(connection, lanes)
 
 

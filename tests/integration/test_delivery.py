@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from hub import clock, desk
-from hub.store import audit, outbox, state, views
+from hub.store import audit, inbox, outbox, state, views
+from hub.workers import give_back
 from tests.rig import Rig, order
 
 
@@ -249,3 +250,30 @@ async def test_a_limit_is_a_budget_that_all_processes_share(make_rig: Callable[.
     assert len(first.rows) == 5
     assert len(second.rows) <= 1
     assert second.rows or second.wait
+
+
+@pytest.mark.parametrize(("successors", "state"), [("release", "delivered"), ("discard", "discarded")])
+async def test_a_discard_says_what_becomes_of_those_behind(rig: Rig, successors: str, state: str) -> None:
+    rig.answer = lambda _r: httpx.Response(422)
+    await rig.push(order(minute=1))
+    await rig.work()
+    await rig.push(order(minute=2, note="later"))
+    await rig.work()
+    (letter,) = await rig.open_letters()
+    assert await rig.read(desk.held_behind, [letter["id"]]) == 1
+    rig.answer = lambda _r: httpx.Response(200)
+    await rig.run(desk.discard, [letter["id"]], "li", "no longer wanted", successors=successors)
+    await rig.work()
+    assert await rig.states() == ["discarded", state]
+
+
+async def test_a_process_that_stops_gives_back_what_it_holds(rig: Rig) -> None:
+    await rig.push(order("W1"))
+    await rig.flow.translate()
+    await rig.flow.claim("erp", 10)
+    await rig.push(order("W2"))
+    await rig.run(inbox.claim, inbox.RECEIVED, 10, clock.now().timestamp(), 60.0, rig.hub.store.owner)
+    assert await rig.run(give_back, rig.hub.store.owner, clock.now().timestamp()) == 1
+    assert await rig.states() == ["in_doubt"]
+    await rig.work()
+    assert await rig.states() == ["delivered", "delivered"]

@@ -37,6 +37,9 @@ class Go(Body):
 class Reason(Body):
     """Why a letter shall not go on."""
 
+    successors: Literal["release", "discard"] = Field(
+        "release", description="later versions that wait behind it: send them, or discard them too"
+    )
     reason: Said = Field(description="kept in the audit log", examples=["test order of the shop"])
 
 
@@ -126,7 +129,7 @@ async def change_content(id: Id, new: NewContent, hub: TheHub, caller: Support) 
 @router.post("/dead-letters/{id}/discard", summary="Discard one dead letter", responses=described(400, 404, 409))
 async def discard_letter(id: Id, why: Reason, hub: TheHub, caller: Support) -> models.Changed:  # noqa: A002
     """End it for good; what it held goes on without it. Role: support."""
-    return await hub.store.run(_discard_one, id, caller.name, why.reason)
+    return await hub.store.run(_discard_one, id, caller.name, why)
 
 
 @router.post("/dead-letters/{id}/assign", summary="Assign one dead letter", responses=described(400, 404))
@@ -204,7 +207,8 @@ async def replay_group(
 async def discard_group(fingerprint: Fingerprint, why: Reason, hub: TheHub, caller: Support) -> models.Changed:
     """End every open letter of the group for good. Role: support."""
     parts = await _group(hub, fingerprint)
-    return models.Changed(letters=sum([await hub.store.run(desk.discard, p, caller.name, why.reason) for p in parts]))
+    done = [await hub.store.run(desk.discard, p, caller.name, why.reason, successors=why.successors) for p in parts]
+    return models.Changed(letters=sum(done))
 
 
 @router.post("/dead-letter-groups/{fingerprint}/assign", summary="Assign a group", responses=described(400, 404))
@@ -237,8 +241,8 @@ def _replay_one(connection: Connection, letter_id: int, actor: str, how: Go) -> 
     return models.Replayed(dry_run=how.dry_run, **asdict(done))
 
 
-def _discard_one(connection: Connection, letter_id: int, actor: str, reason: str) -> models.Changed:
-    done = desk.discard(connection, [letter_id], actor, reason)
+def _discard_one(connection: Connection, letter_id: int, actor: str, why: Reason) -> models.Changed:
+    done = desk.discard(connection, [letter_id], actor, why.reason, successors=why.successors)
     if not done:
         _not_open(connection, letter_id)
     return models.Changed(letters=done)
