@@ -32,7 +32,7 @@ async def test_an_outage_is_waited_for_and_its_retry_after_honoured(rig: Rig) ->
 
 
 async def test_the_breaker_opens_waits_probes_and_closes(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(breaker_toml(breaker='{ failures = 0.5, over = "60s", at_least = 4, open_for = "1200ms" }'))
+    rig = make_rig(breaker_toml(breaker='{ failures = 0.5, over = "60s", at_least = 4, open_for = "1600ms" }'))
     rig.answer = lambda _r: httpx.Response(503)
     for number in range(8):
         await rig.push(order(f"W{number}"))
@@ -41,7 +41,7 @@ async def test_the_breaker_opens_waits_probes_and_closes(make_rig: Callable[...,
     shared = await rig.read(state.destination, "erp")
     assert state.circuit_of(shared).state == "open"
     tried = len(rig.seen)
-    await asyncio.sleep(0.55)
+    await asyncio.sleep(0.8)
     assert await rig.deliver() == 0
     assert len(rig.seen) == tried
     rig.answer = lambda _r: httpx.Response(200)
@@ -69,7 +69,7 @@ async def test_refused_credentials_pause_the_destination_with_one_ticket(make_ri
     for number in range(3):
         await rig.push(order(f"W{number}"))
     await rig.work()
-    await asyncio.sleep(0.55)
+    await asyncio.sleep(0.8)
     await rig.work()
     assert len(rig.seen) <= 6
     assert (await rig.read(state.destination, "erp"))["paused"].startswith("credentials refused")
@@ -77,7 +77,7 @@ async def test_refused_credentials_pause_the_destination_with_one_ticket(make_ri
     assert [t["cause"] for t in tickets] == ["delivery.not_authorised"]
     rig.answer = lambda _r: httpx.Response(200)
     await rig.run(desk.resume, "erp", "lin")
-    await asyncio.sleep(0.55)
+    await asyncio.sleep(0.8)
     await rig.work()
     assert set(await rig.states()) == {"delivered"}
     assert await rig.open_letters() == []
@@ -98,7 +98,7 @@ async def test_a_lost_answer_is_asked_for_before_anything_is_sent_again(make_rig
     await rig.push(order())
     await rig.work()
     assert await rig.states() == ["in_doubt"]
-    await asyncio.sleep(0.55)
+    await asyncio.sleep(0.8)
     await rig.work()
     assert await rig.states() == ["delivered"]
     assert [r.method for r in rig.seen] == ["POST", "GET"]
@@ -117,7 +117,7 @@ async def test_a_lost_answer_without_look_up_goes_out_again_with_the_same_key(ma
     rig.answer = answer
     await rig.push(order())
     await rig.work()
-    await asyncio.sleep(0.55)
+    await asyncio.sleep(0.8)
     await rig.work()
     assert await rig.states() == ["delivered"]
     assert len({r.headers["Idempotency-Key"] for r in rig.seen}) == 1
@@ -132,7 +132,7 @@ async def test_a_lost_answer_can_be_left_to_a_person(make_rig: Callable[..., Rig
     rig.answer = answer
     await rig.push(order())
     await rig.work()
-    await asyncio.sleep(0.55)
+    await asyncio.sleep(0.8)
     await rig.work()
     assert len(rig.seen) == 1
     assert [letter["cause"] for letter in await rig.open_letters()] == ["delivery.in_doubt"]
@@ -235,7 +235,7 @@ async def test_hold_keeps_the_order_from_other_destinations_until_it_is_through(
     held = await rig.read(views.deliveries_list, destination="wms")
     assert (held[0]["state"], held[0]["held_by"]) == ("held", "erp")
     rig.answer = lambda _r: httpx.Response(200)
-    await asyncio.sleep(0.55)
+    await asyncio.sleep(0.8)
     await rig.work()
     assert set(await rig.states()) == {"delivered"}
 
