@@ -11,6 +11,8 @@ from adapters.sandbox.pushing import WAITS, Push, Pusher
 from adapters.sandbox.story import Step, Story
 from adapters.sandbox.traffic import expected
 
+PATIENCE, LOOKS_EVERY = 60.0, 0.1
+"""Seconds that a change waits for its record to be seen, and between two looks."""
 LAG = 2.0
 """Seconds that a lagging replica shows the former state of a record."""
 
@@ -24,6 +26,7 @@ class Feed:
         self.played = 0
         self.shops = {code: platform.shop.name for code, platform in platforms.items()}
         self._task: asyncio.Task[None] | None = None
+        self._waiting: set[asyncio.Task[None]] = set()
         self._client: httpx.AsyncClient | None = None
 
     def start(
@@ -57,6 +60,8 @@ class Feed:
         """Drop what is under way."""
         if self._task is not None:
             self._task.cancel()
+        for waiting in self._waiting:
+            waiting.cancel()
         for pusher in self.pushers.values():
             pusher.stop()
         if self._client is not None:
@@ -91,8 +96,24 @@ class Feed:
             wait = began + at - self.clock()
             if wait > 0:
                 await asyncio.sleep(wait)
+            if step.after_seen:
+                waiting = asyncio.create_task(self._when_seen(code, step, message_id))
+                self._waiting.add(waiting)
+                waiting.add_done_callback(self._waiting.discard)
+                continue
             self.play(code, step, message_id)
             self.played += 1
+        await asyncio.gather(*self._waiting)
+
+    async def _when_seen(self, code: str, step: Step, message_id: str) -> None:
+        """A slow reader must not miss what only the former state tells; one that never asks is not waited for."""
+        for _ in range(int(PATIENCE / LOOKS_EVERY)):
+            record = self.platforms[code].shop.get(step.kind, step.key)
+            if record is None or record.seen:
+                break
+            await asyncio.sleep(LOOKS_EVERY)
+        self.play(code, step, message_id)
+        self.played += 1
 
     def play(self, code: str, step: Step, message_id: str) -> None:
         """One step, now."""

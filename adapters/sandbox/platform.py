@@ -100,6 +100,7 @@ class Record:
     listed: bool = True
     before: dict[str, Any] | None = None
     lags_until: float = 0
+    seen: bool = False
 
 
 @dataclass(slots=True)
@@ -276,9 +277,10 @@ class Platform(ABC):
             self.count("refused")
             return self.refuse(why, request)
 
-    def shown(self, record: Record) -> dict[str, Any]:
+    def shown(self, record: Record, *, whole: bool = True) -> dict[str, Any]:
         """What an answer holds of a record: a copy, of its former state while a replica lags."""
         lags = record.before is not None and self.clock() < record.lags_until
+        record.seen |= whole and not lags
         return copy.deepcopy(record.before if lags and record.before is not None else record.body)
 
     def count(self, what: str) -> None:

@@ -16,6 +16,7 @@ class Step:
     lists don't show it yet; a later step does), "again" (a push that comes late or once more: the platform's own state
     stays as it is), "lag" (for two seconds every answer shows the record as it was one change ago).
     `kind` is "order", "refund" or "raw" (a signed body that is no message of the platform).
+    `after_seen`: not before the record as it is now was answered whole, for what nobody could know otherwise.
     `copies` pushes leave at the same moment with one message id. `flaw` spoils the push: "signature" or "timestamp".
     """
 
@@ -30,6 +31,7 @@ class Step:
     topic: str = ""
     copies: int = 1
     flaw: str = ""
+    after_seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

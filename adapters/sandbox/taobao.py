@@ -174,7 +174,9 @@ class Taobao(Platform):
             )
         rows.reverse()
         here = page_of(rows, page - 1, size)
-        result: dict[str, Any] = {outer: {inner: [pick(self.shown(r), fields) for r in here]}} if here else {}
+        result: dict[str, Any] = (
+            {outer: {inner: [pick(self.shown(r, whole=False), fields) for r in here]}} if here else {}
+        )
         if params.get("use_has_next") == "true":
             return result | {"has_next": len(rows) > page * size}
         return result | {"total_results": len(rows)}

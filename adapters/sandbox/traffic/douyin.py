@@ -138,7 +138,7 @@ def _refund_in_progress(book: Book, label: str) -> Story:
 
 def _lost_address(book: Book, label: str) -> Story:
     deal = Deal(book, book.basket(2))
-    later = deal.seen(TO_SHIP, 6, address=False, seller_words="已备货")
+    later = replace(deal.seen(TO_SHIP, 6, address=False, seller_words="已备货"), after_seen=True)
     return deal.story(label, deal.seen(TO_SHIP, 0), later, final={**OPEN, "receiver.token": deal.address_key})
 
 

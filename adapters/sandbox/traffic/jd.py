@@ -1,5 +1,6 @@
 """What happens to the orders of the JD shop. Most of it is pulled; a relay tells of some."""
 
+from dataclasses import replace
 from typing import Any
 
 from adapters.sandbox.deals.jd import CANCELLED, DONE, SHIPPED, TO_SHIP, Deal
@@ -117,7 +118,7 @@ def _delivery_return(book: Book, label: str) -> Story:
 
 def _lost_address(book: Book, label: str) -> Story:
     deal = Deal(book, book.basket(2))
-    later = deal.seen(TO_SHIP, 6, address=False, venderRemark="已联系买家")
+    later = replace(deal.seen(TO_SHIP, 6, address=False, venderRemark="已联系买家"), after_seen=True)
     return deal.story(label, deal.seen(TO_SHIP, 0), later, final={**OPEN, "receiver.city": "成都市"})
 
 

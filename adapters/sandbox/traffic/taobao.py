@@ -146,7 +146,7 @@ def _lost_address(book: Book, label: str) -> Story:
     deal = Deal(book, book.basket(2))
     steps = (
         deal.seen("WAIT_SELLER_SEND_GOODS", 0, "both"),
-        deal.seen("WAIT_SELLER_SEND_GOODS", 10, address=False, seller_flag=1),
+        replace(deal.seen("WAIT_SELLER_SEND_GOODS", 10, address=False, seller_flag=1), after_seen=True),
     )
     return deal.story(label, *steps, final={**OPEN, "receiver.token": deal.oaid})
 
