@@ -5,7 +5,7 @@ The rules exist because many systems answer 200 with an error in the body.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -108,14 +108,20 @@ def body_of(response: httpx.Response) -> Any:
         return response.text
 
 
-def answer_code(response: httpx.Response, name: str) -> tuple[int, str]:
-    """The business code of an answer that is HTTP 200 either way, and what it says. Raises Unavailable for others."""
+def must_be_taken(response: httpx.Response, name: str, later: Collection[int], hint: str) -> None:
+    """Read the answer of a service that says HTTP 200 either way, and what it means by the code called `name`.
+
+    Raises Unavailable for codes in `later` and for what is no such answer, Refused for all other codes but 0.
+    """
     body = body_of(response)
     code = body.get(name) if isinstance(body, Mapping) else None
     if response.status_code != 200 or not isinstance(code, int):
         raise Unavailable(f"HTTP {response.status_code} without {name}", retry_after=60.0, code="alert.not_taken")
-    said = next((str(body[key]) for key in ("errmsg", "msg", "StatusMessage") if body.get(key)), "")
-    return code, said[:200]
+    said = next((str(body[key]) for key in ("errmsg", "msg", "StatusMessage") if body.get(key)), "")[:200]
+    if code in later:
+        raise Unavailable(f"{name} {code}: {said}", retry_after=60.0, code="alert.not_taken")
+    if code != 0:
+        raise Refused(f"{name} {code}: {said}", code="alert.refused", hint=hint)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -73,6 +73,8 @@ replays = Table(
     Column("tokens_at", Double),
     Column("stage", Integer, nullable=False, server_default="0"),
     Column("stop_at", Float, nullable=False),  # share of a stage's letters that may die again
+    Column("died_before", Integer, nullable=False, server_default="0"),  # what had died, and ended, when it went on
+    Column("ended_before", Integer, nullable=False, server_default="0"),
     Column("total", Integer, nullable=False),
     Column("plan", Text, nullable=False, server_default="{}"),  # JSON
     Column("created_at", Double, nullable=False),
@@ -99,6 +101,8 @@ items = Table(
 
 _REAL = or_(letters.c.message_id.is_not(None), letters.c.delivery_id.is_not(None))
 """Tickets about a whole destination are resumed, not replayed."""
+
+_HIDDEN = ("lease_until", "lease_owner", "tokens", "tokens_at", "died_before", "ended_before")
 
 FILTERS = ("fingerprint", "shop", "channel", "destination", "cause", "step", "kind", "owner", "subject", "tenant")
 """Columns of letters that a replay may be limited to."""
@@ -174,7 +178,7 @@ def find(connection: Connection, *, before: int | None = None, limit: int = 50) 
 def _shown(connection: Connection, row: RowMapping) -> dict[str, Any]:
     counted = select(items.c.state, func.count()).where(items.c.replay_id == row["id"]).group_by(items.c.state)
     counts = {state: int(count) for state, count in connection.execute(counted).all()}
-    data = {k: v for k, v in row.items() if k not in ("lease_until", "lease_owner", "tokens", "tokens_at")}
+    data = {k: v for k, v in row.items() if k not in _HIDDEN}
     data |= {name: json.loads(data[name]) for name in ("filter", "ramp", "plan")}
     return data | {"counts": {state.value: counts.get(state.value, 0) for state in Item}}
 

@@ -41,7 +41,10 @@ def erase(
     out without what was erased).
     """
     if not orders:
-        raise NotFound("nobody by that name, phone or order is in the store", hint="hub orders list --order NUMBER")
+        raise NotFound(
+            "nobody by that name, phone or address is in the store",
+            hint="hub orders list --phone, or --name, finds people; hub trace ORDER an order",
+        )
     moving = people.unfinished(connection, orders)
     if moving and not force:
         told = ", ".join(map(str, moving[:5]))

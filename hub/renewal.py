@@ -4,12 +4,13 @@ import json
 
 import httpx
 import structlog
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 
 from canonical.errors import ConfigError, HubError
 from hub import clock
 from hub.receiving import ShopFront
 from hub.store import Connection, Store, audit, state
+from hub.store.vault import master_key
 from hub.wire import converse
 
 log = structlog.get_logger("hub.renewal")
@@ -23,7 +24,8 @@ EARLY_SHARE = 0.2
 
 async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str) -> bool:
     """Ask the platform for fresh tokens. False where it has none to give; the shop then needs a person."""
-    if shop.rebuild is None or not key:
+    master = master_key(key)
+    if shop.rebuild is None or master is None:
         return False
     now = clock.now()
     try:
@@ -33,7 +35,7 @@ async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str
         return False
     if fresh is None:
         return False
-    sealed = MultiFernet(_keys(key)).encrypt(json.dumps(dict(fresh.settings)).encode())
+    sealed = master.encrypt(json.dumps(dict(fresh.settings)).encode())
     expires = fresh.expires_at.timestamp() if fresh.expires_at else None
 
     def keep(connection: Connection) -> None:
@@ -60,12 +62,10 @@ def restore(connection: Connection, shop: ShopFront, key: str) -> None:
     if row is None or shop.rebuild is None:
         return
     try:
-        settings = json.loads(MultiFernet(_keys(key)).decrypt(row["sealed"]))
+        master = master_key(key)
+        settings = json.loads(master.decrypt(row["sealed"])) if master is not None else None
     except (InvalidToken, ValueError) as error:
         raise ConfigError([f"hub.key does not open the stored tokens of shop {shop.name}"]) from error
+    if settings is None:
+        raise ConfigError([f"hub.key is not set, and shop {shop.name} has stored tokens that it sealed"])
     shop.channel = shop.rebuild(settings)
-
-
-def _keys(key: str) -> list[Fernet]:
-    """hub.key: the first one seals, all open."""
-    return [Fernet(part.strip().encode()) for part in key.split(",") if part.strip()]

@@ -87,10 +87,16 @@ def show(connection: Connection, number: int) -> dict[str, Any]:
 
 
 def start(connection: Connection, number: int, actor: str) -> dict[str, Any]:
-    """Let a planned or paused replay run."""
+    """Let a planned or paused replay run. What died again so far does not count towards its next stop."""
     job = show(connection, number)
-    began = job["started_at"] or clock.now().timestamp()
-    _turn_to(connection, number, Job.RUNNING, (Job.PLANNED, Job.PAUSED), actor, "started", started_at=began, reason="")
+    died = job["counts"][Item.DIED_AGAIN]
+    values = {
+        "started_at": job["started_at"] or clock.now().timestamp(),
+        "reason": "",
+        "died_before": died,
+        "ended_before": died + job["counts"][Item.WENT_THROUGH],
+    }
+    _turn_to(connection, number, Job.RUNNING, (Job.PLANNED, Job.PAUSED), actor, "started", **values)
     return show(connection, number)
 
 
@@ -152,8 +158,9 @@ def _go_on(connection: Connection, job: Mapping[str, Any], counts: Mapping[str, 
     allowed = math.ceil(total * job["ramp"][job["stage"]] / 100)
     taken, ended = total - left, died + through
     stage_over = going == 0 and (taken >= allowed or left == 0)
-    if died and died > job["stop_at"] * ended and (stage_over or ended >= min(allowed, ENOUGH)):
-        reason = f"{died} of {ended} died again, more than {job['stop_at']:.0%}"
+    bad, tried = died - job["died_before"], ended - job["ended_before"]
+    if bad and bad > job["stop_at"] * tried and (stage_over or tried >= min(allowed, ENOUGH)):
+        reason = f"{bad} of {tried} died again, more than {job['stop_at']:.0%}"
         replay.change(connection, number, (Job.RUNNING,), now, state=Job.PAUSED, reason=reason)
         audit.write(connection, now, "hub", "replay.stopped", f"replay {number}", reason)
         return 0

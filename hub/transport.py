@@ -56,7 +56,7 @@ class Transport(httpx.AsyncBaseTransport):
         was sent."""
         try:
             return await self._exchange(request)
-        except (aiohttp.ConnectionTimeoutError, aiohttp.ServerFingerprintMismatch) as error:
+        except aiohttp.ConnectionTimeoutError as error:
             raise httpx.ConnectTimeout(str(error) or "no connection in time", request=request) from error
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, _Blocked):
@@ -64,7 +64,7 @@ class Transport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(str(error), request=request) from error
         except aiohttp.InvalidURL as error:
             raise httpx.InvalidURL(str(error)) from error
-        except (aiohttp.NonHttpUrlClientError, ValueError) as error:
+        except aiohttp.NonHttpUrlClientError as error:
             raise httpx.UnsupportedProtocol(str(error), request=request) from error
         except TimeoutError as error:
             raise httpx.ReadTimeout(str(error) or "no answer in time", request=request) from error

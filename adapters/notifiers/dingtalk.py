@@ -10,9 +10,8 @@ import httpx
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from adapters.answers import answer_code
+from adapters.answers import must_be_taken
 from adapters.port import Alert, Talk
-from canonical.errors import Refused, Unavailable
 
 _LATER = {130101, 90030, -1}
 """Sent too fast, the robot's limit, system busy: they go away by themselves."""
@@ -48,14 +47,8 @@ class Dingtalk:
         body = {"msgtype": "markdown", "markdown": {"title": alert.title, "text": text[:18000]}}
         url = httpx.URL(self._settings.url, params=asked)
         headers = {"Content-Type": "application/json"}
-        code, said = answer_code(
-            (yield httpx.Request("POST", url, headers=headers, content=orjson.dumps(body))), "errcode"
-        )
-        if code == 0:
-            return
-        if code in _LATER:
-            raise Unavailable(f"errcode {code}: {said}", retry_after=60.0, code="alert.not_taken")
-        raise Refused(f"errcode {code}: {said}", code="alert.refused", hint="Look at the robot's token and settings.")
+        answer = yield httpx.Request("POST", url, headers=headers, content=orjson.dumps(body))
+        must_be_taken(answer, "errcode", _LATER, "Look at the robot's token and settings.")
 
 
 def sign(secret: str, stamp: int) -> str:

@@ -10,9 +10,8 @@ import httpx
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from adapters.answers import answer_code
+from adapters.answers import must_be_taken
 from adapters.port import Alert, Talk
-from canonical.errors import Refused, Unavailable
 
 _LATER = {11232, 9499}
 """Frequency limited, too many requests."""
@@ -46,14 +45,8 @@ class Feishu:
             body |= {"timestamp": str(stamp), "sign": sign(self._settings.secret.get_secret_value(), stamp)}
         url = f"{self._settings.url.rstrip('/')}/{self._settings.token.get_secret_value()}"
         headers = {"Content-Type": "application/json"}
-        code, said = answer_code(
-            (yield httpx.Request("POST", url, headers=headers, content=orjson.dumps(body))), "code"
-        )
-        if code == 0:
-            return
-        if code in _LATER:
-            raise Unavailable(f"code {code}: {said}", retry_after=60.0, code="alert.not_taken")
-        raise Refused(f"code {code}: {said}", code="alert.refused", hint="Look at the bot's token and settings.")
+        answer = yield httpx.Request("POST", url, headers=headers, content=orjson.dumps(body))
+        must_be_taken(answer, "code", _LATER, "Look at the bot's token and settings.")
 
 
 def sign(secret: str, stamp: int) -> str:

@@ -7,9 +7,8 @@ import httpx
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from adapters.answers import answer_code
+from adapters.answers import must_be_taken
 from adapters.port import Alert, Talk
-from canonical.errors import Refused, Unavailable
 
 _LATER = {45009, -1}
 """Over the limit, system busy."""
@@ -42,14 +41,8 @@ class Wecom:
         body = {"msgtype": "markdown", "markdown": {"content": cut(text, _MOST)}}
         url = httpx.URL(self._settings.url, params={"key": self._settings.key.get_secret_value()})
         headers = {"Content-Type": "application/json"}
-        code, said = answer_code(
-            (yield httpx.Request("POST", url, headers=headers, content=orjson.dumps(body))), "errcode"
-        )
-        if code == 0:
-            return
-        if code in _LATER:
-            raise Unavailable(f"errcode {code}: {said}", retry_after=60.0, code="alert.not_taken")
-        raise Refused(f"errcode {code}: {said}", code="alert.refused", hint="Look at the robot's key.")
+        answer = yield httpx.Request("POST", url, headers=headers, content=orjson.dumps(body))
+        must_be_taken(answer, "errcode", _LATER, "Look at the robot's key.")
 
 
 def cut(text: str, most: int) -> str:

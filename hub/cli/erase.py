@@ -25,7 +25,7 @@ def erase(
     """Erase a person's data everywhere: raw messages, documents, deliveries, attempts, dead letters.
 
     The books keep their skeleton: what came when, which version went where, which amounts. It cannot be undone, and
-    is in the audit log. Who is in nobody's address book is found by all that is given, together.
+    is in the audit log. Several of --phone, --name and --email must all fit.
     """
     wanted = {what: value for what, value in (("phone", phone), ("name", name), ("email", email)) if value}
     if not wanted:

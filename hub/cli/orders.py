@@ -18,7 +18,7 @@ from hub.cli.output import (
     stamped,
     table,
 )
-from hub.store import views
+from hub.store import people, views
 
 app = typer.Typer(help="Orders, refunds and other documents as the hub knows them.", no_args_is_help=True)
 
@@ -29,6 +29,8 @@ def list_(
     shop: str = typer.Option("", "--shop", help="Only this shop."),
     state: str = typer.Option("", "--state", help="Only this state: open, completed, cancelled, requested ..."),
     review: bool = typer.Option(False, "--review", help="Only those that went on with an assumed answer."),
+    phone: str = typer.Option("", "--phone", help="Only of the person with this phone."),
+    name: str = typer.Option("", "--name", help="Only of the person with this name, as it was written."),
     before: int | None = BeforeOption,
     limit: int = LimitOption,
     config: Path = ConfigOption,
@@ -36,9 +38,12 @@ def list_(
 ) -> None:
     """Documents, newest first."""
     with reading(config) as (_, connection):
+        who = {what: value for what, value in (("phone", phone), ("name", name)) if value}
+        ids = people.find(connection, views.tenants(connection), who) if who else None
         rows = views.orders(
-            connection, kind=kind, shop=shop, state=state, review=True if review else None, before=before, limit=limit
-        )
+            connection, kind=kind, shop=shop, state=state, review=True if review else None, ids=ids, before=before,
+            limit=limit,
+        )  # fmt: skip
     if as_json:
         emit({"orders": [stamped(r) for r in rows], "before": rows[-1]["id"] if len(rows) == limit else None})
         return

@@ -23,7 +23,7 @@ def all_of(connection: Connection) -> list[dict[str, Any]]:
 
 
 def prepare(connection: Connection, vault: Vault, tenants: Iterable[str], now: float) -> None:
-    """Load the keys, make those that are missing, and seal by the first hub.key what another one sealed."""
+    """Load the keys, and make those that are missing."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     rows = all_of(connection)

@@ -14,7 +14,6 @@ from hub.store.tables import attempts, deliveries, documents, drift_findings, me
 from hub.store.vault import ACTIVE, of
 
 KINDS = ("phone", "name", "email")
-_PART = 500
 ERASED = "erased"
 
 

@@ -25,14 +25,17 @@ def orders(
     shop: str | None = None,
     state: str | None = None,
     review: bool | None = None,
+    ids: list[int] | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> list[dict[str, Any]]:
-    """Documents of a kind, newest first; `before` is the id to go on from."""
+    """Documents of a kind, newest first; `before` is the id to go on from, `ids` limits it to these."""
     query = select(*_DOCUMENT).where(documents.c.kind == kind).order_by(documents.c.id.desc()).limit(limit)
     query = _equal(query, documents, shop=shop, state=state)
     if review is not None:
         query = query.where(documents.c.review == review)
+    if ids is not None:
+        query = query.where(documents.c.id.in_(ids))
     if before is not None:
         query = query.where(documents.c.id < before)
     return [dict(r) for r in connection.execute(query).mappings()]

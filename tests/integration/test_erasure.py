@@ -139,6 +139,17 @@ async def test_a_person_is_erased_everywhere_and_the_books_stay(rig: Rig) -> Non
     assert "13912345678" not in entry["subject"] + entry["detail"]
 
 
+async def test_an_erased_order_still_takes_what_the_platform_says_next(rig: Rig) -> None:
+    await rig.push(order(minute=1))
+    await rig.work()
+    orders = await rig.read(erasure.find, {"name": "Rosa Lind"})
+    await rig.run(erasure.erase, {"name": "Rosa Lind"}, orders, "li", force=False)
+    await rig.push(order(minute=2, status="cancelled", address=None))
+    await rig.work()
+    assert await rig.open_letters() == []
+    assert rig.bodies()[-1]["state"] == "cancelled"
+
+
 async def test_what_is_on_its_way_is_not_erased_unasked(rig: Rig) -> None:
     rig.answer = lambda _request: httpx.Response(503)
     await rig.push(order())

@@ -101,6 +101,19 @@ async def test_it_stops_by_itself_when_too_many_die_again(rig: Rig) -> None:
     assert sorted(row["died"] for row in rows) == [1] * 18 + [2] * 2
 
 
+async def test_who_lets_it_go_on_is_not_stopped_by_what_died_before(rig: Rig) -> None:
+    await refused(rig, 20)
+    job = await plan(rig, ramp=[10, 100], stop_at=0.2)
+    await rig.run(replaying.start, job, "li")
+    await turn(rig, 6)
+    assert (await shown(rig, job))["state"] == Job.PAUSED
+    rig.answer = lambda _request: ACCEPTS
+    await rig.run(replaying.start, job, "li")
+    await turn(rig, 5)
+    done = await shown(rig, job)
+    assert (done["state"], done["counts"][Item.WENT_THROUGH], done["counts"][Item.DIED_AGAIN]) == (Job.DONE, 18, 2)
+
+
 async def test_what_died_again_is_planned_anew(rig: Rig) -> None:
     await refused(rig, 4)
     rig.answer = lambda request: REFUSES if b"W002" in request.content else ACCEPTS

@@ -93,6 +93,13 @@ def test_the_audit_log_is_listed_and_verified(terminal: Terminal) -> None:
     assert (gone.code, "the end was cut off" in gone.err) == (1, True)
 
 
+def test_orders_are_found_by_phone_and_name(terminal: Terminal) -> None:
+    found = terminal("orders", "list", "--phone", "139-1234-5678", "--json").json["orders"]
+    assert len(found) == 7
+    assert len(terminal("orders", "list", "--name", "rosa lind", "--limit", 3, "--json").json["orders"]) == 3
+    assert terminal("orders", "list", "--name", "Nobody", "--json").json["orders"] == []
+
+
 def test_a_person_is_erased_after_a_look_at_what_would_go(terminal: Terminal) -> None:
     assert terminal("erase").code == 2
     look = terminal("erase", "--phone", "139 1234 5678")

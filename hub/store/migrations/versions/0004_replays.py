@@ -112,6 +112,8 @@ def _replays() -> None:
         sa.Column("tokens_at", sa.Double()),
         sa.Column("stage", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("stop_at", sa.Float(), nullable=False),
+        sa.Column("died_before", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("ended_before", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("plan", sa.Text(), nullable=False, server_default=json.dumps({})),
         sa.Column("created_at", sa.Double(), nullable=False),
