@@ -15,6 +15,8 @@ from canonical.errors import SignatureRejected
 
 def fill(template: str, values: Mapping[str, str]) -> str:
     """A URL from its template. Values are quoted, so that a key with a slash cannot leave its place."""
+    if "{" not in template:
+        return template
     return template.format_map({k: quote(v, safe="") for k, v in values.items()})
 
 

@@ -12,7 +12,7 @@ from canonical.money import minor_digits, minor_unit
 from canonical.order import Line, Order
 from canonical.problem import Problem
 from canonical.refund import Refund, RefundLine
-from canonical.serialise import amounts
+from canonical.serialise import amounts, even
 from canonical.shipment import Shipment, ShipmentLine
 
 _FIGURES = "Compare the figures with the platform's console; the mapping may read a wrong field, or miss one."
@@ -141,6 +141,8 @@ def _digits(document: Order | Refund | Invoice) -> Iterator[Problem]:
     if isinstance(document, Order) and _closed_unpaid(document):
         return
     unit = minor_unit(document.currency)
+    if even(document, unit):
+        return
     for path, amount in amounts(document):
         if not amount.same_quantum(unit) and amount.quantize(unit) != amount:
             yield Problem(

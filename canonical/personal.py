@@ -13,6 +13,7 @@ _Plan = Mapping[str, "_Plan | None"]
 """Field name on the wire -> None where it is personal itself, else the plan of the part inside."""
 
 
+@lru_cache(maxsize=64)
 def personal_paths(kind: str) -> tuple[str, ...]:
     """The personal fields of a kind of document by their names on the wire: "receiver.name"; a part in a list is
     "lists[].name". Raises KeyError for an unknown kind."""

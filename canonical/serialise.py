@@ -21,7 +21,24 @@ def dump_json(document: Document) -> bytes:
 def exact(document: D) -> D:
     """The same document with every amount written with its currency's digits; itself if it is so already."""
     currency = getattr(document, "currency", None)
-    return document if currency is None else _rewritten(document, currency, minor_unit(currency))
+    if currency is None or even(document, unit := minor_unit(currency)):
+        return document
+    return _rewritten(document, currency, unit)
+
+
+def even(part: Part, unit: Decimal) -> bool:
+    """Whether every amount in a document has just the digits of this unit: by far the most have."""
+    money, inner = _slots(type(part))
+    values = part.__dict__
+    for name in money:
+        amount = values[name]
+        if amount is not None and not amount.same_quantum(unit):
+            return False
+    for name in inner:
+        value = values[name]
+        if value and not (even(value, unit) if isinstance(value, Part) else all(even(item, unit) for item in value)):
+            return False
+    return True
 
 
 def amounts(part: Part, path: str = "") -> Iterator[tuple[str, Decimal]]:

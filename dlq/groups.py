@@ -27,6 +27,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 metadata = MetaData()
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -35,6 +36,8 @@ HOURS = 24
 """Hours of which a group keeps how many letters came in each."""
 STAKE_UNIT = 10_000
 """Money at stake is kept in ten-thousandths of a currency's unit: sums are whole numbers."""
+MOST_AT_STAKE = 10**17
+"""What is kept of one letter at most, so that columns and sums hold it."""
 
 
 class Life(StrEnum):
@@ -104,19 +107,25 @@ def keep(connection: Connection, changes: Iterable[Change], now: float) -> None:
     if not by_group:
         return
     names = sorted(by_group)
-    query = select(groups).where(groups.c.fingerprint.in_(names)).order_by(groups.c.fingerprint)
-    if connection.dialect.name == "postgresql":
-        query = query.with_for_update()
-    known = {row["fingerprint"]: dict(row) for row in connection.execute(query).mappings()}
+    known = _locked(connection, names)
+    new = [_born(by_group[name], now) for name in names if name not in known]
+    if new:  # another process may have its first letter at this moment
+        connection.execute(_BORN[connection.dialect.name], new)
+        known |= _locked(connection, [row["fingerprint"] for row in new])
     for name in names:
-        row = known.get(name) or _born(by_group[name], now)
+        row = known[name]
         for change in by_group[name]:
             _apply(row, change, now)
         _live(row, now)
-        if name in known:
-            connection.execute(update(groups).where(groups.c.fingerprint == name).values(**row))
-        else:
-            connection.execute(insert(groups).values(**row))
+        connection.execute(update(groups).where(groups.c.fingerprint == name).values(**row))
+
+
+_BORN = {dialect.dialect.name: dialect.insert(groups).on_conflict_do_nothing() for dialect in (postgresql, sqlite)}
+
+
+def _locked(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    query = select(groups).where(groups.c.fingerprint.in_(names)).order_by(groups.c.fingerprint)
+    return {row["fingerprint"]: dict(row) for row in connection.execute(query.with_for_update()).mappings()}
 
 
 def _born(changes: Sequence[Change], now: float) -> dict[str, Any]:

@@ -5,7 +5,9 @@ sending a letter on means is the hub's. Functions work on a given connection and
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     func,
     insert,
     literal,
@@ -43,6 +46,18 @@ class Job(StrEnum):
     PAUSED = "paused"  # by a person, or by itself because too many died again; `reason` says which
     DONE = "done"
     CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What became of a letter of a replay. `died` and `taken_at` stay as they are where they are None."""
+
+    letter_id: int
+    state: str
+    why: str = ""
+    died: int | None = None
+    taken_at: float | None = None
+    done_at: float | None = None
 
 
 class Item(StrEnum):
@@ -67,7 +82,7 @@ replays = Table(
     Column("filter", Text, nullable=False),  # JSON, as it was asked for
     Column("step", String(16), nullable=False, server_default=""),  # empty: where each one stuck
     Column("mapping_version", String(160), nullable=False, server_default=""),  # empty: the one in force
-    Column("rate", Float),  # letters a second; null: as fast as they go
+    Column("rate", Float),  # letters a second; null: as many as leave the orders of the day alone
     Column("ramp", Text, nullable=False),  # JSON: per cents
     Column("tokens", Float),
     Column("tokens_at", Double),
@@ -76,6 +91,7 @@ replays = Table(
     Column("died_before", Integer, nullable=False, server_default="0"),  # what had died, and ended, when it went on
     Column("ended_before", Integer, nullable=False, server_default="0"),
     Column("total", Integer, nullable=False),
+    Column("tally", Text, nullable=False, server_default="{}"),  # JSON: how many of its items are in each state
     Column("plan", Text, nullable=False, server_default="{}"),  # JSON
     Column("created_at", Double, nullable=False),
     Column("created_by", String(64), nullable=False),
@@ -102,7 +118,7 @@ items = Table(
 _REAL = or_(letters.c.message_id.is_not(None), letters.c.delivery_id.is_not(None))
 """Tickets about a whole destination are resumed, not replayed."""
 
-_HIDDEN = ("lease_until", "lease_owner", "tokens", "tokens_at", "died_before", "ended_before")
+_HIDDEN = ("lease_until", "lease_owner", "tokens", "tokens_at", "died_before", "ended_before", "tally")
 
 FILTERS = ("fingerprint", "shop", "channel", "destination", "cause", "step", "kind", "owner", "subject", "tenant")
 """Columns of letters that a replay may be limited to."""
@@ -120,7 +136,8 @@ def create(
     chosen = _chosen(wanted, number)
     connection.execute(insert(items).from_select(["replay_id", "letter_id", "state", "died"], chosen))
     total = connection.execute(select(func.count()).where(items.c.replay_id == number)).scalar()
-    connection.execute(update(replays).where(replays.c.id == number).values(total=total))
+    tally = json.dumps({Item.WAITING.value: total})
+    connection.execute(update(replays).where(replays.c.id == number).values(total=total, tally=tally))
     return number
 
 
@@ -217,33 +234,21 @@ def lease(connection: Connection, now: float, until: float, owner: str) -> dict[
         .returning(replays)
     )
     row = connection.execute(taken).mappings().first()
-    return None if row is None else {**row, "ramp": json.loads(row["ramp"])}
+    return None if row is None else {**row, "ramp": json.loads(row["ramp"]), "tally": Counter(json.loads(row["tally"]))}
 
 
 def waiting(connection: Connection, number: int, most: int) -> list[dict[str, Any]]:
-    """The next letters of the list, oldest first, none of an order that has one under way: its order is kept."""
-    other, going = letters.alias("other"), items.alias("going")
-    busy = (
-        select(literal(1))
-        .select_from(going.join(other, going.c.letter_id == other.c.id))
-        .where(
-            going.c.replay_id == number,
-            going.c.state == Item.GOING,
-            other.c.subject == letters.c.subject,
-            other.c.shop == letters.c.shop,
-            other.c.destination == letters.c.destination,
-        )
-    )
-    query = (
-        select(letters)
-        .select_from(items.join(letters, items.c.letter_id == letters.c.id))
-        .where(items.c.replay_id == number, items.c.state == Item.WAITING, ~busy.exists())
-        .order_by(items.c.letter_id)
-        .limit(most)
-    )
-    rows, seen = [], set()
-    for row in connection.execute(query).mappings():
+    """The next letters of the list (id, died, shop, subject, destination), oldest first, none of an order that has one
+    under way: its order is kept."""
+    going = {"number": number, "state": Item.GOING, "most": LOOKED_AT}
+    seen = {(row.shop, row.subject, row.destination) for row in connection.execute(_PLACES, going)}
+    # More are read than are wanted: some are of orders that have one under way.
+    values = {"number": number, "state": Item.WAITING, "most": min(4 * most + len(seen) + 100, LOOKED_AT)}
+    rows: list[dict[str, Any]] = []
+    for row in connection.execute(_PLACES, values).mappings():
         place = (row["shop"], row["subject"], row["destination"])
+        if len(rows) == most:
+            break
         if row["subject"] and place in seen:
             continue
         seen.add(place)
@@ -251,23 +256,54 @@ def waiting(connection: Connection, number: int, most: int) -> list[dict[str, An
     return rows
 
 
-def mark(connection: Connection, number: int, rows: Sequence[dict[str, Any]]) -> None:
-    """Write what became of letters: dicts with letter_id, state, why, died, taken_at, done_at."""
-    for row in rows:
-        mine = and_(items.c.replay_id == number, items.c.letter_id == row["letter_id"])
-        values = {name: value for name, value in row.items() if name != "letter_id"}
-        connection.execute(update(items).where(mine).values(**values))
+LOOKED_AT = 2000
+_JOINED = items.join(letters, items.c.letter_id == letters.c.id)
+_PLACES = (
+    select(letters.c.id, letters.c.died, letters.c.shop, letters.c.subject, letters.c.destination)
+    .select_from(_JOINED)
+    .where(items.c.replay_id == bindparam("number"), items.c.state == bindparam("state"))
+    .order_by(items.c.letter_id)
+    .limit(bindparam("most"))
+)
+
+
+def mark(connection: Connection, number: int, rows: Sequence[Mark]) -> None:
+    """Write what became of letters."""
+    if rows:
+        connection.execute(_MARK, [{"b_replay": number, **{f"b_{k}": v for k, v in asdict(r).items()}} for r in rows])
+
+
+_MARK = (
+    update(items)
+    .where(items.c.replay_id == bindparam("b_replay"), items.c.letter_id == bindparam("b_letter_id"))
+    .values(
+        state=bindparam("b_state"),
+        why=bindparam("b_why"),
+        died=func.coalesce(bindparam("b_died"), items.c.died),
+        taken_at=func.coalesce(bindparam("b_taken_at"), items.c.taken_at),
+        done_at=bindparam("b_done_at"),
+    )
+)
 
 
 def going(connection: Connection, number: int, most: int = 1000) -> list[dict[str, Any]]:
     """Letters under way, with what they are now."""
-    columns = (
-        items.c.letter_id, items.c.died, items.c.taken_at, letters.c.state.label("now"), letters.c.died.label("deaths"),
-        letters.c.title, letters.c.closed_why,
-    )  # fmt: skip
-    joined = items.join(letters, items.c.letter_id == letters.c.id)
-    query = select(*columns).select_from(joined).where(items.c.replay_id == number, items.c.state == Item.GOING)
-    return [dict(row) for row in connection.execute(query.order_by(items.c.letter_id).limit(most)).mappings()]
+    values = {"number": number, "state": Item.GOING, "most": most}
+    return [dict(row) for row in connection.execute(_UNDER_WAY, values).mappings()]
+
+
+_UNDER_WAY = (
+    select(items.c.letter_id, letters.c.state.label("now"), letters.c.title, letters.c.closed_why)
+    .select_from(_JOINED)
+    .where(items.c.replay_id == bindparam("number"), items.c.state == bindparam("state"))
+    .order_by(items.c.letter_id)
+    .limit(bindparam("most"))
+)
+
+
+def keep_tally(connection: Connection, number: int, tally: Mapping[str, int]) -> None:
+    """How many of the items are in each state, so that a turn need not count a hundred thousand."""
+    connection.execute(update(replays).where(replays.c.id == number).values(tally=json.dumps(dict(tally))))
 
 
 def counts(connection: Connection, number: int) -> dict[str, int]:

@@ -1,10 +1,12 @@
-"""Circuit breaker as a value: one per destination, kept in the store, shared by all workers.
+"""Circuit breaker as a value: one per destination and kind of document, kept in the store, shared by all workers. What
+is broken is most often one operation: refunds fail, orders go on.
 
 closed -> open when the share of outages over the window passes the limit; open -> half_open when its time is up (one
 real delivery probes); half_open -> closed or open by the probe's outcome. Only outages count: a refused document is
-the document's fault. A person may force a state.
+the document's fault. A person may force a state, of one kind or of the whole destination.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hub.config import Breaker
@@ -21,6 +23,26 @@ class Circuit:
     until: float = 0.0
     slices: tuple[tuple[float, int, int], ...] = ()
     forced: str = ""
+
+
+WHOLE = "*"
+"""In the place of a kind: the whole destination."""
+Circuits = Mapping[str, Circuit]
+"""Kind of document, or WHOLE where a person forced that, to its circuit. What is not there is closed."""
+
+
+def of_kind(circuits: Circuits, kind: str) -> Circuit:
+    """What holds for a kind: what a person forced, first of it and then of the whole; else what its answers led to."""
+    own, whole = circuits.get(kind, Circuit()), circuits.get(WHOLE, Circuit())
+    return whole if whole.forced and not own.forced else own
+
+
+def overall(circuits: Circuits) -> Circuit:
+    """The worst of a destination's circuits, to be shown; what a person forced of the whole comes first."""
+    if WHOLE in circuits and circuits[WHOLE].forced:
+        return circuits[WHOLE]
+    worst = (OPEN, HALF_OPEN, CLOSED)
+    return min(circuits.values(), key=lambda circuit: worst.index(circuit.forced or circuit.state), default=Circuit())
 
 
 def allows(circuit: Circuit, now: float) -> int | None:

@@ -64,7 +64,9 @@ class HubSection(_Section):
     listen: str = Field("127.0.0.1:8080", description="address of webhooks, API and console")
     body_limit: Size = Field(10 * 1024**2, description="largest accepted push body; a larger one gets 413")
     batch: int = Field(100, ge=1, le=1000, description="messages or deliveries claimed at once")
-    group_commit: Duration = Field(0.004, description="longest wait of a push for its neighbours before the commit")
+    group_commit: Duration = Field(
+        0.05, description="longest wait of a push for its neighbours; none where the hub has little to do"
+    )
     lease: Duration = Field(60.0, description="how long a worker may hold a claim before another takes it over")
     key: str = Field(
         "",

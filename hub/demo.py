@@ -20,7 +20,7 @@ import tomlkit
 
 from canonical.errors import ConfigError
 from dlq import groups, shelf
-from hub import clock, desk, wiring
+from hub import breaker, clock, desk, wiring
 from hub.processes import free_port, running, stop
 from hub.store import Connection, Store, audit, state, views
 
@@ -168,7 +168,7 @@ def progress(connection: Connection, report: dict[str, Any]) -> dict[str, Any]:
         counts = row["counts"]
         moving = sum(counts.get(s, 0) for s in ("waiting", "sending", "in_doubt"))
         waiting += moving
-        circuit = state.circuit_of(row)
+        circuit = breaker.overall(state.circuits_of(row))
         destinations.append(
             {"name": row["name"], "breaker": circuit.state, "delivered": counts.get("delivered", 0), "waiting": moving,
              "held": counts.get("held", 0), "dead": counts.get("dead", 0)}

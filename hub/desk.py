@@ -169,13 +169,17 @@ def _set_pause(connection: Connection, name: str, actor: str, why: str, act: str
     audit.write(connection, now, actor, act, name, why)
 
 
-def force_breaker(connection: Connection, name: str, forced: str, actor: str) -> None:
-    """Force a circuit "open" or "closed"; "auto" gives it back to its own judgement."""
+def force_breaker(connection: Connection, name: str, forced: str, actor: str, kind: str = "") -> None:
+    """Force a circuit "open" or "closed", of one kind of document or of the whole destination; "auto" gives it back to
+    its own judgement."""
     now = clock.now().timestamp()
-    state.ensure_destination(connection, name)
-    circuit = breaker.Circuit() if forced == "auto" else breaker.Circuit(forced=forced)
-    state.keep_destination(connection, name, now, circuit=circuit)
-    audit.write(connection, now, actor, "breaker.forced", name, forced)
+    circuits = state.circuits_of(state.destination(connection, name, lock=True))
+    if forced == "auto":
+        circuits = {k: c for k, c in circuits.items() if kind and k != kind}
+    else:
+        circuits[kind or breaker.WHOLE] = breaker.Circuit(forced=forced)
+    state.keep_destination(connection, name, now, circuits=circuits)
+    audit.write(connection, now, actor, "breaker.forced", name, f"{kind}: {forced}" if kind else forced)
 
 
 def resume_pull(connection: Connection, shop: str, kind: str, actor: str) -> None:

@@ -5,7 +5,8 @@ item is taken out of its batch and dealt with alone.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -15,16 +16,18 @@ import orjson
 import structlog
 
 from adapters.port import Reply
-from canonical.errors import HubError, InternalError, NotAuthorised, NotUnderstood, SignatureRejected, Unavailable
+from canonical.errors import HubError, NotAuthorised, NotUnderstood, SignatureRejected, Unavailable
 from dlq import State, Step, shelf
 from hub import clock, delivering, letters, renewal, translating
 from hub.config import Config
+from hub.dispatch import TROUBLE, Outlet
+from hub.gathering import Gatherer
 from hub.inforce import InForce
 from hub.mapping.catalog import Catalog
 from hub.pressure import Pressure
-from hub.receiving import RAW, ShopFront, accepted_counts, incoming, rejected, unpack
+from hub.receiving import RAW, ShopFront, accepted_counts, guarded, incoming, internal, rejected, unpack
 from hub.routing import Routes
-from hub.store import Connection, Store, inbox, mappings, state
+from hub.store import STORE_TROUBLE, Connection, Store, inbox, mappings, outbox, state
 from hub.store.inbox import Incoming
 from hub.wire import budget, converse
 
@@ -32,6 +35,8 @@ log = structlog.get_logger("hub.flow")
 
 FETCH_TIMEOUT = 15.0
 FETCH_ATTEMPTS = 8
+SHARE_EVERY = 0.25
+"""Seconds after which the store is asked too, however much comes in: what was there before has its share."""
 
 
 class Flow:
@@ -53,18 +58,14 @@ class Flow:
         self._versions: dict[str, Catalog] = {}
         self.pressure = Pressure(config, store)
         self.arrived = asyncio.Event()
-        self._listeners: list[asyncio.Event] = []
+        self.outlet: Outlet = Outlet()
+        self.keeps = False
+        """Whether this process works: then it holds on to what it accepts, which need not be claimed from the store."""
+        self._kept: list[dict[str, Any]] = []
+        self._asked = 0.0
         self._intake = Gatherer(self._accept, config.hub.batch, config.hub.group_commit)
         self._outcomes = Gatherer(self._record, config.hub.batch, config.hub.group_commit)
         self._mapper = ThreadPoolExecutor(1, "hub-map")
-
-    def listen(self, wake: asyncio.Event) -> None:
-        """Set this event whenever there may be something to deliver."""
-        self._listeners.append(wake)
-
-    def _tell(self) -> None:
-        for wake in self._listeners:
-            wake.set()
 
     # -- receive -------------------------------------------------------------------------------------------------
 
@@ -83,13 +84,20 @@ class Flow:
         return shop.channel.acknowledge(None)
 
     async def _accept(self, items: Sequence[Incoming]) -> Sequence[Any]:
-        def work(connection: Connection) -> int:
-            new, repeats = inbox.accept(connection, items)
+        hold = self._hold() if self.keeps and len(self._kept) < self.config.hub.batch else None
+        now = clock.now().timestamp()
+
+        def work(connection: Connection) -> Mapping[int, Incoming]:
+            new, repeats = inbox.accept(connection, items, hold, now)
             inbox.keep_repeats(connection, repeats)
             state.count(connection, accepted_counts(items, repeats))
-            return len(new)
+            return new
 
-        await self.store.run(work)
+        new = await self.store.run(work)
+        if hold is not None:
+            self._kept += [inbox.as_claimed(i, item) for i, item in new.items() if item.state == inbox.RECEIVED]
+        else:
+            self._asked = 0.0  # it has to be claimed
         self.arrived.set()
         return [None] * len(items)
 
@@ -136,7 +144,7 @@ class Flow:
 
     def _fetched(self, connection: Connection, hints: Sequence[Mapping[str, Any]], item: Incoming, now: float) -> None:
         new, _ = inbox.accept(connection, [item])
-        same = new[0] if new else inbox.by_digest(connection, item.digest)
+        same = next(iter(new), None) or inbox.by_digest(connection, item.digest)
         if same is not None and same in {
             h["id"] for h in hints
         }:  # a replay asked for a record anew, and it is as it was
@@ -166,32 +174,50 @@ class Flow:
     # -- translate -----------------------------------------------------------------------------------------------
 
     async def translate(self) -> int:
-        """One batch of messages to documents and deliveries. Returns how many it took."""
-        now = clock.now()
-        rows = await self.store.run(
-            inbox.claim,
-            inbox.RECEIVED,
-            self.config.hub.batch,
-            now.timestamp(),
-            self.config.hub.lease,
-            self.store.owner,
-        )
-        if not rows:
-            return 0
-        loop = asyncio.get_running_loop()
-        mapped = await loop.run_in_executor(self._mapper, self._map_all, rows, now)
-        await self._settle([m for m in mapped if m is not None])
-        self._tell()
-        return len(rows)
+        """One batch of messages to documents and deliveries. Returns how many it took, 0 if there are no more."""
+        now, most = clock.now(), self.config.hub.batch
+        rows, self._kept = self._kept[:most], self._kept[most:]
+        kept = {row["id"] for row in rows}
+        try:
+            if not rows or time.monotonic() - self._asked > SHARE_EVERY:
+                self._asked, hold = time.monotonic(), self._hold()
+                more = await self.store.run(inbox.claim, inbox.RECEIVED, most, now.timestamp(), hold.lease, hold.owner)
+                rows += [row for row in more if row["id"] not in kept]
+            if not rows:
+                return 0
+            loop = asyncio.get_running_loop()
+            mapped = await loop.run_in_executor(self._mapper, self._map_all, rows, now)
+            await self._settle([m for m in mapped if m is not None])
+        except Exception:  # the store's trouble: they are still ours
+            self._kept = rows + self._kept
+            raise
+        return len(rows) - len(kept) + len(self._kept)  # a last look for more costs as much as a batch
+
+    def _hold(self, timeout: float = 0.0) -> inbox.Hold:
+        return inbox.Hold(self.store.owner, max(self.config.hub.lease, 3 * timeout))
+
+    def drop_kept(self) -> None:
+        """Hold on to nothing any more: what this process was given and has not begun is the store's to give away."""
+        self.keeps, self._kept = False, []
 
     async def _settle(self, batch: Sequence[translating.Mapped]) -> None:
         if not batch:
             return
-        now = clock.now().timestamp()
+        now, places, new = clock.now().timestamp(), self.outlet.promise(), outbox.Enqueued()
+        sections = {name: self.targets[name].section for name in places}
+        hold = self._hold(max((section.timeout for section in sections.values()), default=0.0))
+
+        def work(connection: Connection) -> outbox.Enqueued:
+            free = delivering.unhindered(connection, sections, now) if sections else set()
+            given = {name: most for name, most in places.items() if name in free}
+            return translating.settle(connection, batch, self.config, self.routes, hold, now, given)
+
         try:
-            await self.store.run(translating.settle, batch, self.config, self.routes, self.store.owner, now)
+            new = await self.store.run(work)
         except translating.LeaseLost as lost:
             await self._settle([m for m in batch if m.message["id"] not in lost.ids])
+        except STORE_TROUBLE:
+            raise
         except Exception as error:  # one poisonous item must not stop its neighbours
             if len(batch) > 1:
                 for mapped in batch:
@@ -199,14 +225,10 @@ class Flow:
                 return
             log.exception("translate.failed", message=batch[0].message["id"])
             letter = letters.of_message(batch[0].message, Step.MAP, internal(error))
-            await self.store.run(
-                translating.settle,
-                [translating.Mapped(batch[0].message, letter=letter)],
-                self.config,
-                self.routes,
-                self.store.owner,
-                now,
-            )
+            dead = [translating.Mapped(batch[0].message, letter=letter)]
+            await self.store.run(translating.settle, dead, self.config, self.routes, self._hold(), now)
+        finally:
+            self.outlet.start(places, new)
 
     def _map_all(self, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[translating.Mapped | None]:
         self.refresh_mappings()
@@ -231,6 +253,8 @@ class Flow:
             return translating.map_message(self._catalog_for(row), row, folder, overlay, now)
         except HubError as error:
             return translating.Mapped(row, letter=letters.of_message(row, Step.UNPACK, error))
+        except STORE_TROUBLE:
+            raise
         except Exception as error:  # our own mistake: the message is kept, the others go on
             log.exception("map.failed", message=row["id"])
             return translating.Mapped(row, letter=letters.of_message(row, Step.MAP, internal(error)))
@@ -265,8 +289,8 @@ class Flow:
     async def claim(self, name: str, free: int) -> delivering.Claim:
         """Take up to `free` deliveries of one destination that may start now."""
         section, now = self.targets[name].section, clock.now().timestamp()
-        lease = max(self.config.hub.lease, 3 * section.timeout)
-        claim = await self.store.run(delivering.claim, name, section, free, now, lease, self.store.owner)
+        hold = self._hold(section.timeout)
+        claim = await self.store.run(delivering.claim, name, section, free, now, hold)
         if claim.rows and self.targets[name].render is not None:
             await self.take_up_mappings()
         return claim
@@ -279,7 +303,10 @@ class Flow:
         except Exception as error:  # an adapter's own mistake is this delivery's trouble alone
             log.exception("deliver.failed", delivery=row["id"], order=row["subject"])
             result = delivering.broken(target, row, internal(error))
-        await self._outcomes.put(result)
+        try:
+            await self._outcomes.put(result)
+        except Exception:  # a full disk, a store that restarts: what is known is not forgotten for that
+            await self._record_at_last(result, target.section.timeout)
         outcome = result.outcome
         log.info(
             "delivery.attempted",
@@ -293,11 +320,23 @@ class Flow:
             seconds=round(outcome.seconds, 4),
         )
 
+    async def _record_at_last(self, result: delivering.Result, timeout: float) -> None:
+        """Try again to write an outcome, alone, while the delivery is ours. Raises what the last try raised."""
+        until = time.monotonic() + self._hold(timeout).lease
+        while True:
+            await asyncio.sleep(TROUBLE)
+            try:
+                await self._record([result])
+                return
+            except Exception:
+                if time.monotonic() > until:
+                    raise
+
     async def _record(self, results: Sequence[delivering.Result]) -> Sequence[Any]:
         sections = {name: t.section for name, t in self.targets.items()}
         now = clock.now().timestamp()
-        await self.store.run(delivering.record, results, sections, self.store.owner, now)
-        self._tell()
+        if await self.store.run(delivering.record, results, sections, self.store.owner, now):
+            self.outlet.look()
         return [None] * len(results)
 
     async def finish(self) -> None:
@@ -311,61 +350,7 @@ class Flow:
         self._mapper.shutdown()
 
 
-class Gatherer:
-    """Group commit: items that come while a commit is under way, or within `pause` seconds, go into the next one."""
-
-    def __init__(self, commit: Callable[[list[Any]], Awaitable[Sequence[Any]]], most: int, pause: float) -> None:
-        self._commit, self._most, self._pause = commit, most, pause
-        self._items: list[tuple[Any, asyncio.Future[Any]]] = []
-        self._task: asyncio.Task[None] | None = None
-
-    async def put(self, item: Any) -> Any:
-        """Returns when the item is committed; raises what its commit raised."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._items.append((item, future))
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
-        return await future
-
-    async def _run(self) -> None:
-        while self._items:
-            if self._pause and len(self._items) < self._most:
-                await asyncio.sleep(self._pause)
-            batch, self._items = self._items[: self._most], self._items[self._most :]
-            try:
-                results = await self._commit([item for item, _ in batch])
-            except Exception as error:  # every waiter learns that its item is not on disk
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for (_, future), value in zip(batch, results, strict=True):
-                if not future.done():
-                    future.set_result(value)
-
-    async def close(self) -> None:
-        """Wait until all that was put is committed."""
-        if self._task is not None:
-            await self._task
-
-
 def shop_gone(name: str) -> NotUnderstood:
     """A message of a shop that somebody took out of the configuration."""
     hint = "Put the shop back into hub.toml and replay, or discard the letter."
     return NotUnderstood(f"the shop {name} is no longer in hub.toml", code="config.shop_gone", hint=hint)
-
-
-async def guarded(work: Any) -> Any:
-    """Await an adapter's work; its own mistakes come out as InternalError."""
-    try:
-        return await work
-    except HubError:
-        raise
-    except Exception as error:
-        log.exception("adapter.failed")
-        raise internal(error) from error
-
-
-def internal(error: Exception) -> InternalError:
-    """Our own mistake as an error that goes with the message."""
-    return InternalError(f"{type(error).__name__}: {error}", evidence={"type": type(error).__name__})

@@ -10,7 +10,7 @@ import orjson
 from canonical import Problem
 from canonical.errors import HubError
 from dlq import DeadLetter, Step, fingerprint
-from dlq.groups import STAKE_UNIT
+from dlq.groups import MOST_AT_STAKE, STAKE_UNIT
 from hub.masking import mask_text
 from hub.store import inbox
 
@@ -102,7 +102,7 @@ def _stake(row: Mapping[str, Any]) -> dict[str, Any]:
     currency = document.get("currency")
     if not amount or not currency:
         return {}
-    return {"currency": str(currency), "stake": int(Decimal(str(amount)) * STAKE_UNIT)}
+    return {"currency": str(currency), "stake": min(int(Decimal(str(amount)) * STAKE_UNIT), MOST_AT_STAKE)}
 
 
 def of_destination(name: str, tenant: str, error: HubError) -> DeadLetter:

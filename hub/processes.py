@@ -48,8 +48,26 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise ConfigError([f"nothing listens on port {port}; the process said: {said}"])
 
 
+def wait_until_told(word: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a process has logged an event; raises ConfigError with the end of its output if it does not."""
+    deadline = time.perf_counter() + READY_WITHIN
+    while time.perf_counter() < deadline and process.poll() is None:
+        if f'"event":"{word}"' in log.read_text("utf-8", "replace"):
+            return
+        time.sleep(0.05)
+    raise ConfigError([f"it does not say {word!r}; the process said: {log.read_text('utf-8', 'replace')[-2000:]}"])
+
+
 def free_port() -> int:
-    """A TCP port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nobody uses now, and that this process was not given before: whoever was may not
+    listen yet."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
+
+
+_given: set[int] = set()

@@ -16,7 +16,7 @@ from adapters.port import Capability, Envelope, Hint, Page, Window
 from canonical.errors import HubError, NotAuthorised, Unavailable
 from hub import clock, renewal
 from hub.config import Pull
-from hub.receiving import ShopFront, accepted_counts, incoming
+from hub.receiving import ShopFront, accepted_counts, guarded, incoming
 from hub.store import Connection, Store, audit, inbox, state
 from hub.store.tables import BACKFILL
 from hub.wire import budget, converse
@@ -65,7 +65,7 @@ async def pull_page(
     window = _window(leased, pull, now.timestamp())
     try:
         talk = shop.channel.pull(kind, window, leased["cursor"], now)
-        page = await converse(http, talk, TIMEOUT, admit=budget(store, shop.name, pull.limit))
+        page = await guarded(converse(http, talk, TIMEOUT, admit=budget(store, shop.name, pull.limit)))
     except NotAuthorised as error:
         if leased["failures"] == 0 and await renewal.renew(store, http, shop, key):
             await store.run(

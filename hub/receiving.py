@@ -3,23 +3,26 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import structlog
 
 from adapters.port import Channel, Envelope, Hint
-from canonical.errors import HubError, SignatureRejected
-from hub.store import inbox
+from canonical.errors import HubError, InternalError, SignatureRejected
+from hub.store import STORE_TROUBLE, inbox
 from hub.store.inbox import Incoming
 
 log = structlog.get_logger("hub.receiving")
+T = TypeVar("T")
 
 RAW = "raw"
 """Kind of a message that was signed but not understood: it keeps its bytes and headers until it can be unpacked."""
+LONGEST = 128
+"""Characters of a record's number that are kept beside it, to find it by; a longer one is no number of an order."""
 _SECRET = re.compile(r"authorization|token|secret|cookie|sign|hmac", re.I)
 
 
@@ -55,18 +58,18 @@ def unpack(shop: ShopFront, headers: Mapping[str, str], raw: bytes, now: datetim
 def incoming(shop: ShopFront, record: Envelope | Hint, via: str, now: datetime) -> Incoming:
     """A record as it is stored. Equal digests mean the same message; see `digest_of`."""
     stamp = now.timestamp()
-    body = encode(record.body)
+    body, key = encode(record.body), record.key[:LONGEST]
     if isinstance(record, Hint):
         digest = digest_of(shop.name, "hint", record, record.message_id or f"{stamp!r}/{record.body!r}", b"")
         return Incoming(
-            shop.tenant, shop.name, shop.code, record.kind, record.key, "", "", via, digest,
+            shop.tenant, shop.name, shop.code, record.kind, key, "", "", via, digest,
             inbox.compress(body), stamp, inbox.FETCH,
         )  # fmt: skip
     identity = record.message_id or (record.revision and "content") or f"{stamp!r}"
     digest = digest_of(shop.name, record.kind, record, identity, b"" if record.message_id else body)
     return Incoming(
-        shop.tenant, shop.name, shop.code, record.kind, record.key, record.subject or record.key, record.revision,
-        via, digest, inbox.compress(body), stamp,
+        shop.tenant, shop.name, shop.code, record.kind, key, (record.subject or key)[:LONGEST],
+        record.revision[:64], via, digest, inbox.compress(body), stamp,
     )  # fmt: skip
 
 
@@ -107,3 +110,19 @@ def rejected(shop: ShopFront, raw: bytes, error: SignatureRejected, sender: str,
         "digest": hashlib.sha256(raw).hexdigest(),
         "sender": sender[:64],
     }
+
+
+async def guarded(work: Awaitable[T]) -> T:
+    """Await an adapter's work; its own mistakes come out as InternalError, the store's trouble as it is."""
+    try:
+        return await work
+    except (HubError, *STORE_TROUBLE):
+        raise
+    except Exception as error:
+        log.exception("adapter.failed")
+        raise internal(error) from error
+
+
+def internal(error: Exception) -> InternalError:
+    """Our own mistake as an error that goes with the message."""
+    return InternalError(f"{type(error).__name__}: {error}", evidence={"type": type(error).__name__})

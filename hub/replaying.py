@@ -6,11 +6,12 @@ in the replay queue, behind live orders and with a share of its own.
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dlq import Step, replay
-from dlq.replay import Item, Job
+from dlq.replay import Item, Job, Mark
 from hub import clock, desk, throttle
 from hub.desk import NotFound, NotNow
 from hub.store import Connection, audit, mappings, views
@@ -21,6 +22,8 @@ ENOUGH = 20
 """Letters of a stage that must have ended before a share of them can stop the replay early."""
 STEPS = ("", *(step.value for step in Step if step is not Step.UNPACK))
 LEASE = 30.0
+BUSY = 0.5
+"""The part of one processor that a process may use before a replay without a rate slows down."""
 
 
 def plan(
@@ -124,20 +127,45 @@ def _turn_to(
     audit.write(connection, now, actor, f"replay.{act}", f"replay {number}", str(values.get("reason", "")))
 
 
-def turn(connection: Connection, owner: str) -> int:
-    """One step of one running replay: settle what ended, then let the next ones go. Returns how many moved."""
+class Pace:
+    """How many letters a turn may let go where nobody named a rate: what this process has idle.
+
+    Each turn looks at how much of one processor the process has used since the last: a little more goes while that is
+    less than BUSY, a third less otherwise. Orders of the day come first, whatever a replay could do.
+    """
+
+    def __init__(
+        self, used: Callable[[], tuple[float, float]] = lambda: (time.process_time(), time.monotonic())
+    ) -> None:
+        self._used, self._letters = used, 1.0
+        self._before = used()
+
+    def next(self) -> int:
+        """Letters for this turn."""
+        now = self._used()
+        spent, passed = now[0] - self._before[0], now[1] - self._before[1]
+        self._before = now
+        idle = spent < BUSY * passed
+        self._letters = min(self._letters + 0.5, WINDOW) if idle else max(self._letters * 0.67, 1.0)
+        return int(self._letters)
+
+
+def turn(connection: Connection, owner: str, most: int = WINDOW) -> int | None:
+    """One step of one running replay: settle what ended, then let the next ones go, `most` of them where no rate was
+    named. Returns how many moved; None where no replay runs, or others have it."""
     now = clock.now().timestamp()
     job = replay.lease(connection, now, now + LEASE, owner)
     if job is None:
-        return 0
-    settled = _settle(connection, job["id"], now)
-    counts = replay.counts(connection, job["id"])
-    return settled + _go_on(connection, job, counts, now)
+        return None
+    settled = _settle(connection, job, now)
+    moved = _go_on(connection, job, WINDOW if job["rate"] else most, now)
+    replay.keep_tally(connection, job["id"], job["tally"])
+    return settled + moved
 
 
-def _settle(connection: Connection, number: int, now: float) -> int:
+def _settle(connection: Connection, job: Mapping[str, Any], now: float) -> int:
     done = []
-    for row in replay.going(connection, number):
+    for row in replay.going(connection, job["id"]):
         if row["now"] == "replaying":
             continue
         if row["now"] == "open":
@@ -146,15 +174,21 @@ def _settle(connection: Connection, number: int, now: float) -> int:
             state, why = Item.SKIPPED, "discarded meanwhile"
         else:
             state, why = Item.WENT_THROUGH, row["closed_why"]
-        done.append({"letter_id": row["letter_id"], "state": state, "why": why[:300], "done_at": now})
-    replay.mark(connection, number, done)
+        done.append(Mark(row["letter_id"], state, why[:300], done_at=now))
+    _mark(connection, job, Item.GOING, done)
     return len(done)
 
 
-def _go_on(connection: Connection, job: Mapping[str, Any], counts: Mapping[str, int], now: float) -> int:
-    number, total = job["id"], job["total"]
-    going, left = counts.get(Item.GOING, 0), counts.get(Item.WAITING, 0)
-    died, through = counts.get(Item.DIED_AGAIN, 0), counts.get(Item.WENT_THROUGH, 0)
+def _mark(connection: Connection, job: Mapping[str, Any], before: Item, marks: Sequence[Mark]) -> None:
+    replay.mark(connection, job["id"], marks)
+    job["tally"].subtract({before.value: len(marks)})
+    job["tally"].update(str(mark.state) for mark in marks)
+
+
+def _go_on(connection: Connection, job: Mapping[str, Any], most: int, now: float) -> int:
+    number, total, tally = job["id"], job["total"], job["tally"]
+    going, left = tally[Item.GOING], tally[Item.WAITING]
+    died, through = tally[Item.DIED_AGAIN], tally[Item.WENT_THROUGH]
     allowed = math.ceil(total * job["ramp"][job["stage"]] / 100)
     taken, ended = total - left, died + through
     stage_over = going == 0 and (taken >= allowed or left == 0)
@@ -171,7 +205,7 @@ def _go_on(connection: Connection, job: Mapping[str, Any], counts: Mapping[str, 
     if stage_over:
         replay.change(connection, number, (Job.RUNNING,), now, stage=job["stage"] + 1)
         return 1
-    return _take(connection, job, min(allowed - taken, WINDOW - going), now)
+    return _take(connection, job, min(allowed - taken, WINDOW - going, most), now)
 
 
 def _take(connection: Connection, job: Mapping[str, Any], most: int, now: float) -> int:
@@ -180,16 +214,16 @@ def _take(connection: Connection, job: Mapping[str, Any], most: int, now: float)
     if granted <= 0:
         return 0
     rows = replay.waiting(connection, job["id"], granted)
-    kept = throttle.Bucket(after.tokens + granted - len(rows), now)
-    replay.change(connection, job["id"], (Job.RUNNING,), now, tokens=kept.tokens, tokens_at=kept.at)
+    if job["rate"]:
+        kept = throttle.Bucket(after.tokens + granted - len(rows), now)
+        replay.change(connection, job["id"], (Job.RUNNING,), now, tokens=kept.tokens, tokens_at=kept.at)
     sent = desk.send_on(connection, [row["id"] for row in rows], job["step"], job["mapping_version"], now)
     marks = []
     for row in rows:
         why = sent.left_out.get(row["id"])
         state = Item.GOING if why is None else Item.SKIPPED
-        ended = {} if why is None else {"why": why, "done_at": now}
-        marks.append({"letter_id": row["id"], "state": state, "died": row["died"], "taken_at": now, **ended})
-    replay.mark(connection, job["id"], marks)
+        marks.append(Mark(row["id"], state, why or "", row["died"], now, None if why is None else now))
+    _mark(connection, job, Item.WAITING, marks)
     acts = [("letter.replayed", f"letter {i}", f"replay {job['id']}") for i in sent.letters]
     audit.write_all(connection, now, job["created_by"], acts)
     return len(rows)

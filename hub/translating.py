@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 from canonical import identity, parse_json
 from canonical.errors import Unroutable
 from canonical.identity import Verdict
-from canonical.serialise import dump_json
+from canonical.serialise import dump_json, exact
 from dlq import DeadLetter, State, Step, shelf
 from hub import letters
 from hub.config import Config
@@ -21,6 +21,7 @@ from hub.routing import Routes
 from hub.store import Connection, documents, inbox, outbox, people, state
 from hub.store.documents import Identity
 from hub.store.engine import lock_lanes
+from hub.store.tables import REPLAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,15 @@ class Settlement:
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     read: list[tuple[int, tuple[str, str, str, str]]] = field(default_factory=list)  # what was a document, sent or not
-    links: list[tuple[int, Identity]] = field(default_factory=list)
+    links: dict[int, Identity] = field(default_factory=dict)  # message to what it became
     alive: list[str] = field(default_factory=list)
     again: dict[int, str] = field(default_factory=dict)  # mapped once more for dead deliveries: what that led to
     counts: dict[tuple[str, ...], float] = field(default_factory=dict)
+
+    def live_again(self, message: Mapping[str, Any]) -> None:
+        """It went through: if it was dead before, which only a replay can tell of, its letter ends."""
+        if message["queue"] == REPLAY:
+            self.alive.append(f"message/{message['id']}")
 
     def count(self, *key: str) -> None:
         """One more of a metric with its label values."""
@@ -71,13 +77,14 @@ def map_message(catalog: Catalog, message: Mapping[str, Any], folder: str, overl
             message, result.problems, key=result.key, subject=result.subject, mapping_version=version
         )
         return Mapped(message, letter=letter, version=version)
-    kind, shop, number = identity.key_of(result.document)
+    document = exact(result.document)
+    kind, shop, number = identity.key_of(document)
     return Mapped(
         message,
-        document=result.document,
+        document=document,
         identity=Identity(message["tenant"], kind, shop, number),
-        subject=identity.subject_of(result.document) or number,
-        content=identity.content_hash(result.document),
+        subject=identity.subject_of(document) or number,
+        content=identity.content_hash(document),
         version=version,
     )
 
@@ -99,34 +106,45 @@ def idempotency_key(destination: str, found: Identity, row: Mapping[str, Any]) -
 
 
 def settle(
-    connection: Connection, batch: Sequence[Mapped], config: Config, routes: Routes, owner: str, now: float
-) -> dict[str, int]:
-    """Write a batch: documents, deliveries, letters, what became of each message. One transaction, all or nothing."""
+    connection: Connection,
+    batch: Sequence[Mapped],
+    config: Config,
+    routes: Routes,
+    hold: inbox.Hold,
+    now: float,
+    places: Mapping[str, int] | None = None,
+) -> outbox.Enqueued:
+    """Write a batch: documents, deliveries, letters, what became of each message. One transaction, all or nothing.
+
+    The messages are held by `hold`; so are, when they are stored, as many deliveries as there are `places` for.
+    """
     found = [m.identity for m in batch if m.identity]
     lock_lanes(connection, (f"{i.tenant}/{i.shop}/{i.kind}/{i.number}" for i in found))
     known = {i: dict(row) for i, row in documents.load(connection, set(found)).items()}
     result = Settlement()
     for mapped in batch:
         _settle_one(mapped, known, routes, result, now)
-    ours = inbox.finish(connection, result.done, owner, now)
-    if len(ours) != len(batch):
-        raise LeaseLost({m.message["id"] for m in batch} - ours)
+    ids = _write_documents(connection, result)
+    done = [replace(d, document_id=ids[result.links[d.id]]) if d.id in result.links else d for d in result.done]
+    lost = inbox.finish(connection, done, hold.owner, now)
+    if lost:
+        raise LeaseLost(lost)
     if result.again:
         _go_again(connection, result.again, now)
-    ids = _write_documents(connection, result)
     for row in result.deliveries:
         row["document_id"] = ids[row.pop("identity")]
     latest = frozenset(name for name, d in config.destinations.items() if d.sequence == "latest")
-    replaced = outbox.enqueue(connection, result.deliveries, latest, now)
+    new = outbox.enqueue(connection, result.deliveries, latest, now, places, hold)
     shelf.put(connection, result.dead, now)
-    shelf.close(connection, (f"delivery/{i}" for i in replaced), State.SUPERSEDED, now, why="replaced by a newer one")
+    shelf.close(
+        connection, (f"delivery/{i}" for i in new.replaced), State.SUPERSEDED, now, why="replaced by a newer one"
+    )
     shelf.close(connection, result.alive, State.RESOLVED, now, why="replayed")
     if result.read:
         for dead, newer in shelf.supersede(connection, result.read, now):
             inbox.end(connection, [dead], f"superseded by message {newer}", now)
-    inbox.link(connection, {message_id: ids[i] for message_id, i in result.links})
     state.count(connection, result.counts)
-    return {"translated": len(result.links), "dead": len(result.dead)}
+    return new
 
 
 class LeaseLost(Exception):
@@ -264,8 +282,8 @@ def _route(
             mapping_version=mapped.version,
         )
     )
-    result.links.append((message["id"], found))
-    result.alive.append(f"message/{message['id']}")
+    result.links[message["id"]] = found
+    result.live_again(message)
     result.count("translated", message["channel"], found.kind)
     return True
 
@@ -306,7 +324,7 @@ def _ignore(
 ) -> None:
     message = mapped.message
     result.done.append(inbox.Done(message["id"], inbox.IGNORED, why, document_id, same_as, mapped.version))
-    result.alive.append(f"message/{message['id']}")
+    result.live_again(message)
     result.count("ignored", message["channel"], why.partition(":")[0])
 
 

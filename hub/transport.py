@@ -10,6 +10,7 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
@@ -50,6 +51,7 @@ class Transport(httpx.AsyncBaseTransport):
     ) -> None:
         self._networks, self._resolver, self._limit = tuple(networks), resolver, limit
         self._session: aiohttp.ClientSession | None = None
+        self._proxies = getproxies()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and read the whole answer. Raises httpx's errors: ConnectError and ConnectTimeout mean that nothing
@@ -62,6 +64,8 @@ class Transport(httpx.AsyncBaseTransport):
             if isinstance(error.os_error, _Blocked):
                 raise httpx.UnsupportedProtocol(str(error.os_error), request=request) from error
             raise httpx.ConnectError(str(error), request=request) from error
+        except aiohttp.ClientHttpProxyError as error:
+            raise httpx.ConnectError(f"the proxy makes no tunnel: {error.status}", request=request) from error
         except aiohttp.InvalidURL as error:
             raise httpx.InvalidURL(str(error)) from error
         except aiohttp.NonHttpUrlClientError as error:
@@ -77,19 +81,27 @@ class Transport(httpx.AsyncBaseTransport):
         limits = request.extensions.get("timeout", {})
         whole = limits.get("read")
         timeout = aiohttp.ClientTimeout(total=whole, sock_connect=limits.get("connect"), sock_read=whole)
-        headers = request.headers
-        headers.setdefault("Accept-Encoding", "identity")
+        headers = request.headers.multi_items()
+        if "accept-encoding" not in request.headers:
+            headers.append(("Accept-Encoding", "identity"))
         async with self._session.request(
             request.method,
             str(request.url),
-            headers=headers.multi_items(),
+            headers=headers,
             data=request.content or None,
             allow_redirects=False,
             timeout=timeout,
+            proxy=self._proxy(request.url) if self._proxies else None,
         ) as response:
             limit = PACKED_LIMIT if "Content-Encoding" in response.headers else self._limit
             content = await _bounded(response, limit, request)
             return httpx.Response(response.status, headers=response.raw_headers, content=content)
+
+    def _proxy(self, url: httpx.URL) -> str | None:
+        """What the environment says (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) of an address."""
+        if proxy_bypass(url.netloc.decode(), self._proxies):
+            return None
+        return self._proxies.get(url.scheme) or self._proxies.get("all")
 
     def _opened(self) -> aiohttp.ClientSession:
         guarded = Guarded(self._networks, self._resolver or DefaultResolver())
@@ -97,7 +109,7 @@ class Transport(httpx.AsyncBaseTransport):
             limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE, resolver=guarded, use_dns_cache=False
         )
         jar = aiohttp.DummyCookieJar()
-        return aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False, trust_env=True)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
 
     async def aclose(self) -> None:
         """Close the connections."""

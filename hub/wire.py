@@ -5,8 +5,9 @@ httpx keeps its API; under it works aiohttp's connection pool (hub.transport), s
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeVar
 
 import httpx
@@ -111,8 +112,7 @@ async def converse(
 
 
 async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: float, log: Log) -> httpx.Response:
-    limits = httpx.Timeout(timeout, connect=min(timeout, 5.0))
-    request.extensions = {**request.extensions, "timeout": limits.as_dict()}
+    request.extensions = {**request.extensions, "timeout": _limits(timeout)}
     started = time.perf_counter()
     try:
         response = await _send(http, request)
@@ -133,6 +133,11 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: fl
     log.sent = True
     _keep(log, response.status_code, started, _readable(response))
     return response
+
+
+@cache
+def _limits(timeout: float) -> Mapping[str, float | None]:
+    return httpx.Timeout(timeout, connect=min(timeout, 5.0)).as_dict()
 
 
 async def _send(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import httpx
@@ -12,8 +12,9 @@ import structlog
 from canonical.errors import ConfigError
 from hub import alerting, clock, erasure, pulling, renewal, replaying
 from hub.config import Pull
+from hub.dispatch import IDLE, SOON, TROUBLE, Dispatch
 from hub.flow import Flow
-from hub.store import Connection, inbox, outbox, state
+from hub.store import Connection, inbox, leases, outbox, setback, state
 from hub.wiring import Hub
 from hub.workbench import alerts
 from hub.workbench.drift import Drift
@@ -21,13 +22,11 @@ from hub.workbench.shadow import Shadows
 
 log = structlog.get_logger("hub.workers")
 
-IDLE = 0.5
-"""Seconds between two looks when nothing tells a worker that there is work (another process may have made it)."""
-TROUBLE = 1.0
-"""Seconds to wait after an error of the store."""
 SWEEP = 5.0
 TIDY = 600.0
 """Seconds between two looks for what is past its time."""
+REPLAYS = 0.2
+"""Seconds between two steps of a replay: small steps, so that no order of the day waits long behind one."""
 ASIDE = 2.0
 """Seconds between two turns of what may lag behind: watching for drift, telling of it."""
 LAST_TURN = 3.0
@@ -42,11 +41,11 @@ class Workers:
     def __init__(self, hub: Hub, flow: Flow, http: httpx.AsyncClient) -> None:
         self.hub, self.flow, self.http = hub, flow, http
         self.stopping = asyncio.Event()
+        self._pace = replaying.Pace()
         self._drift = Drift(hub.store, hub.catalog, hub.shops, hub.config.hub.lease)
         self._shadows = Shadows(hub.store, hub.catalog, hub.shops, hub.config)
-        self._pending: set[asyncio.Task[None]] = set()
-        self._sending: set[int] = set()  # deliveries under way
-        self._wakes: list[asyncio.Event] = [flow.arrived]
+        most = {name: target.section.in_flight for name, target in hub.targets.items()}
+        self._dispatch = Dispatch(most, flow.claim, flow.deliver, alone=hub.store.sqlite)
 
     def take_over(self) -> None:
         """On SQLite: be the one worker, and settle what a killed one left. Raises ConfigError if one is running."""
@@ -58,11 +57,15 @@ class Workers:
             return
         with self.hub.store.begin() as connection:
             inbox.drop_leases(connection)
-            outbox.drop_leases(connection, clock.now().timestamp())
+            now = clock.now().timestamp()
+            leases.drop_leases(connection, now)
             state.drop_pull_leases(connection)
+            if (ahead := setback.newest(connection) - now) > clock.SET_BACK:
+                setback.take_off(connection, ahead, now)
 
     async def run(self) -> None:
         """Work until `stopping` is set; then finish what is in hand."""
+        self.flow.outlet, self.flow.keeps = self._dispatch, True
         loops: list[Coroutine[Any, Any, None]] = [
             self._loop("translate", self.flow.translate, self.flow.arrived),
             self._loop("fetch", self.flow.fetch, None),
@@ -72,15 +75,17 @@ class Workers:
             self._loop("tidy", self._tidy, None, idle=TIDY),
             self._loop("shadow", self._shadow, None),
             self._loop("drift", self._watch_for_drift, None, idle=ASIDE),
-            *(self._dispatch(name) for name in self.hub.targets),
+            *(self._dispatch.run(name) for name in self.hub.targets),
             *self._pulls(),
         ]
         tasks = [asyncio.create_task(loop) for loop in [*loops, self._wake_to_stop()]]
+        log.info("working", shops=len(self.hub.shops), destinations=len(self.hub.targets))
         await self.stopping.wait()
+        self.flow.drop_kept()
         await self._end(tasks)
-        if self._pending:
-            await asyncio.wait(self._pending, timeout=GRACE)
-        for task in self._pending:
+        if self._dispatch.tasks:
+            await asyncio.wait(self._dispatch.tasks, timeout=GRACE)
+        for task in self._dispatch.tasks:
             task.cancel()
         await self.flow.finish()  # outcomes that are still being gathered
         left = await self.hub.store.run(give_back, self.hub.store.owner, clock.now().timestamp())
@@ -101,6 +106,7 @@ class Workers:
     async def _loop(
         self, name: str, step: Callable[[], Awaitable[int]], wake: asyncio.Event | None, idle: float = IDLE
     ) -> None:
+        pause = soon = idle if wake is None or self.hub.store.sqlite else SOON
         while not self.stopping.is_set():
             if wake is not None:
                 wake.clear()
@@ -110,49 +116,9 @@ class Workers:
                 log.exception("worker.trouble", loop=name)
                 await self._pause(TROUBLE)
                 continue
+            pause = soon if done else min(2 * pause, idle)
             if not done:
-                await self._pause(idle, wake)
-
-    async def _dispatch(self, name: str) -> None:
-        """Keep up to in_flight deliveries of one destination under way."""
-        most = self.hub.targets[name].section.in_flight
-        busy: set[asyncio.Task[None]] = set()
-        wake = asyncio.Event()
-        self._wakes.append(wake)
-        self.flow.listen(wake)
-        while not self.stopping.is_set():
-            wake.clear()
-            wait: float | None = IDLE
-            free = most - len(busy)
-            if free > most // 4 or free == most:
-                try:
-                    claim = await self.flow.claim(name, free)
-                except Exception:  # the store may be away for a while; the loop is not
-                    log.exception("worker.trouble", loop=name)
-                    await self._pause(TROUBLE)
-                    continue
-                for row in claim.rows:
-                    task = asyncio.create_task(self._deliver(name, row, row["id"] in claim.doubtful))
-                    busy.add(task)
-                    self._pending.add(task)
-                    task.add_done_callback(busy.discard)
-                    task.add_done_callback(self._pending.discard)
-                    task.add_done_callback(lambda _: wake.set())  # after it has left `busy`
-                if len(claim.rows) == free:
-                    wait = 0.0
-                elif claim.wait is not None:
-                    wait = min(claim.wait, IDLE)
-            if wait or len(busy) == most:
-                await self._pause(wait or IDLE, wake)
-
-    async def _deliver(self, name: str, row: Mapping[str, Any], doubtful: bool) -> None:
-        self._sending.add(row["id"])
-        try:
-            await self.flow.deliver(name, row, doubtful)
-        except Exception:  # its outcome is not on disk: the lease will run out, then it is in doubt
-            log.exception("deliver.unrecorded", destination=name)
-        finally:
-            self._sending.discard(row["id"])
+                await self._pause(pause, wake)
 
     def _pulls(self) -> list[Coroutine[Any, Any, None]]:
         loops: list[Coroutine[Any, Any, None]] = []
@@ -181,10 +147,12 @@ class Workers:
 
     async def _sweep(self) -> int:
         """Give back what dead workers held, free what a missed release left, renew tokens before they end."""
-        await self.hub.store.agree_on_time()
+        if (back := clock.went_back()) and self.hub.store.sqlite:
+            log.warning("clock.set_back", seconds=round(back, 1))
+            await self.hub.store.run(setback.take_off, back, clock.now().timestamp())
         await asyncio.to_thread(self.hub.store.take_up_keys)
         now, lease = clock.now().timestamp(), self.hub.config.hub.lease
-        found = await self.hub.store.run(sweep, now, frozenset(self._sending), self.hub.store.owner, lease)
+        found = await self.hub.store.run(sweep, now, frozenset(self._dispatch.sending), self.hub.store.owner, lease)
         if found:
             log.info("sweep", settled=found)
         for shop in self.hub.shops.values():
@@ -194,10 +162,13 @@ class Workers:
 
     async def _replay(self) -> int:
         """One step of a replay that somebody started; what it let go waits like everything else."""
-        moved = await self.hub.store.run(replaying.turn, self.hub.store.owner)
-        if moved:
+        moved = await self.hub.store.run(replaying.turn, self.hub.store.owner, self._pace.next())
+        if moved is None:
+            self._pace = replaying.Pace()  # the next one begins slowly
+        elif moved:
             self.flow.arrived.set()
-        return 0
+            await self._pause(REPLAYS)
+        return moved or 0
 
     async def _alert(self) -> int:
         """Tell people what changed, and what waits too long. Always a pause: orders come first."""
@@ -233,14 +204,14 @@ class Workers:
     async def _wake_to_stop(self) -> None:
         """Events that loops wait for are set when the process stops, so that none sleeps through it."""
         await self.stopping.wait()
-        for wake in self._wakes:
-            wake.set()
+        self._dispatch.stop()
+        self.flow.arrived.set()
 
 
 def give_back(connection: Connection, owner: str, now: float) -> int:
     """What a process holds when it stops; returns how many deliveries it could not finish."""
     inbox.give_back(connection, owner)
-    return outbox.abandon(connection, owner, now)
+    return leases.abandon(connection, owner, now)
 
 
 def sweep(
@@ -248,8 +219,8 @@ def sweep(
 ) -> int:
     """Hold on to what this process is sending; give back what dead ones held, release lanes that were not. Returns
     how many it mended."""
-    outbox.heartbeat(connection, sending, owner, now, lease)
-    return outbox.reap(connection, now, sending) + outbox.release_orphans(connection)
+    leases.heartbeat(connection, sending, owner, now, lease)
+    return leases.reap(connection, now, sending) + outbox.release_orphans(connection)
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:

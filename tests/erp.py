@@ -23,6 +23,7 @@ from hub.processes import free_port
 
 ADMIN = Path(sys.executable).with_name("trytond-admin")
 SERVER = Path(sys.executable).with_name("trytond")
+TAX = "VAT 13%"
 PASSWORD = "for-tests-only"
 CONF = "[web]\nlisten = 127.0.0.1:{port}\n[database]\nuri = sqlite://\npath = {folder}\n[session]\ntimeout = 6000\n"
 MODULES = ("sale", "account_invoice_stock")
@@ -93,6 +94,9 @@ class Erp:
         rpc.context = {"company": company, "language": "en"}
         revenue, expense = self._accounts(rpc, company)
         self._year(rpc, company)
+        kept = rpc.find("account.account", [["name", "=", "Excise And Sales Taxes"], ["company", "=", company]])
+        tax = {"name": TAX, "description": TAX, "type": "percentage", "rate": decimal("0.13"), "company": company}
+        rpc.create("account.tax", tax | {"invoice_account": kept, "credit_note_account": kept})
         kinds = {"name": "goods", "accounting": True, "account_revenue": revenue, "account_expense": expense}
         category = rpc.create("product.category", kinds)
         unit = rpc.find("product.uom", [["name", "=", "Unit"]])

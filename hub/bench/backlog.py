@@ -130,7 +130,8 @@ def _run(folder: Path, orders: int, tell: Callable[[str], None]) -> tuple[float,
     """A hub process on the store of a folder, with live orders to d0; its memory and how many were delivered."""
     folder.mkdir(exist_ok=True)
     receiver, port = free_port(), free_port()
-    config = flow.write_config(folder, f"sqlite:///{folder}/bench.db", port, receiver, 2, routed=1)
+    store = f"sqlite:///{folder}/bench.db"
+    config = flow.write_config(folder, store, port, receiver, 2, routed=1, backlog=10**9)
     with (
         running([sys.executable, "-m", "hub.bench.flow", str(receiver)], folder / "receiver.log", receiver),
         running([sys.executable, "-m", "hub", "run", "-c", str(config)], folder / "hub.log", port) as process,

@@ -23,18 +23,17 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import httpx
 from aiohttp import web
 
 from canonical.errors import ConfigError
-from hub import clock, wire
-from hub.processes import free_port, running, stop
+from hub import clock
+from hub.bench.baselines import IN_FLIGHT, SECRET, bare
+from hub.processes import free_port, running, stop, wait_until_told
 from hub.store import Store, views
 
-SECRET = "bench-secret"  # noqa: S105  # between processes of one benchmark on loopback
 CONNECTIONS = 16
-IN_FLIGHT = 32
 DRAIN_WITHIN = 120.0
+ANSWER_WITHIN = 60.0
 HALF_LOAD_FOR = 10.0
 """Seconds of webhooks at half the rate that it took at full load."""
 
@@ -42,6 +41,7 @@ CONFIG = """
 [hub]
 store = "{store}"
 listen = "127.0.0.1:{port}"
+backlog = {backlog}
 
 [shops.bench]
 channel = "generic"
@@ -65,6 +65,8 @@ class Figures:
     delivered_per_s: float
     bare_per_s: float
     ratio_to_bare: float
+    empty_per_s: float
+    ratio_to_empty: float
     ack_p50_ms: float
     ack_p99_ms: float
     p50_ms: float
@@ -96,7 +98,9 @@ def flow(orders: int, store: str, destinations: int, workers: int, tell: Callabl
         receiver = [sys.executable, "-m", "hub.bench.flow", str(receiver_port)]
         with running(receiver, folder / "receiver.log", receiver_port):
             tell(f"bare loop: {orders} documents, {IN_FLIGHT} in flight")
-            bare = asyncio.run(_bare(orders, receiver_port))
+            alone = asyncio.run(bare([order(n) for n in range(orders)], receiver_port))
+            tell("empty hub: only proves, keeps, sends and ticks off")
+            empty = _empty(folder, orders, tell)
             tell(f"hub: {orders} signed webhooks over {CONNECTIONS} connections")
             with _hub(config, folder, hub_port, workers) as pids:
                 before = sum(map(_cpu_seconds, pids))
@@ -109,7 +113,17 @@ def flow(orders: int, store: str, destinations: int, workers: int, tell: Callabl
                 asyncio.run(load(more, destinations, hub_port, receiver_port, tell, rate=rate))
         latency = _latency(url, folder)
         whole, half = sorted(latency[: orders * destinations]), sorted(latency[orders * destinations :])
-        return _figures(orders, destinations, bare, loaded, whole, half, cpu, peak)
+        return _figures(orders, destinations, alone, empty, loaded, whole, half, cpu, peak)
+
+
+def _empty(folder: Path, orders: int, tell: Callable[[str], None]) -> float:
+    """Orders a second through a hub that does nothing but what none can leave out."""
+    port, to = free_port(), free_port()
+    receiver = [sys.executable, "-m", "hub.bench.flow", str(to)]
+    command = [sys.executable, "-m", "hub.bench.baselines", str(port), str(to), str(folder / "empty.db")]
+    with running(receiver, folder / "empty.log", to), running(command, folder / "empty.log", port):
+        loaded = asyncio.run(load(range(orders), 1, 0, to, tell, url=f"http://127.0.0.1:{port}/"))
+    return orders / float(loaded["elapsed"])
 
 
 @contextmanager
@@ -120,11 +134,16 @@ def _hub(config: Path, folder: Path, port: int, workers: int) -> Iterator[list[i
     with ExitStack() as stack:
         front = stack.enter_context(running([*command, role, "-c", str(config)], folder / "hub.log", port))
         pids = [front.pid]
+        started = {}
         for number in range(workers):
-            with (folder / f"work-{number}.log").open("ab") as sink:
+            output = folder / f"work-{number}.log"
+            with output.open("ab") as sink:
                 words = [*command, "work", "-c", str(config)]
                 process = subprocess.Popen(words, stdout=sink, stderr=sink, start_new_session=True)  # noqa: S603  # our own
             stack.callback(stop, process)
+            started[output] = process
+        for output, process in started.items():
+            wait_until_told("working", process, output)
             pids.append(process.pid)
         yield pids
 
@@ -138,12 +157,13 @@ def peer(orders: int, url: str, port: int, tell: Callable[[str], None]) -> dict[
             tell(f"the tool must post to http://127.0.0.1:{port}/hub/d0")
             loaded = asyncio.run(load(range(orders), 1, 0, port, tell, url=url))
     acks, report = loaded["acks"], loaded["report"]
-    return {
+    found = {
         "orders": orders, "accepted_per_s": orders / loaded["accepted_s"], "delivered": report["taken"],
         "delivered_per_s": report["taken"] / loaded["elapsed"], "duplicates": report["duplicates"],
-        "lost": orders - report["taken"], "ack_p50_ms": _percentile(acks, 50) * 1000,
-        "ack_p99_ms": _percentile(acks, 99) * 1000,
+        "lost": orders - report["taken"], "ack_p50_ms": percentile(acks, 50) * 1000,
+        "ack_p99_ms": percentile(acks, 99) * 1000,
     }  # fmt: skip
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in found.items()}
 
 
 def order(number: int) -> bytes:
@@ -200,58 +220,51 @@ async def load(
     url: str = "",
 ) -> dict[str, Any]:
     """Send these orders, as fast as they are taken or at a rate, and wait until all have arrived."""
+    started = time.perf_counter()
+    acks = await send(orders, url or f"http://127.0.0.1:{port}/hooks/bench", rate)
+    accepted = time.perf_counter() - started
+    wanted, report = orders.stop * destinations, {"taken": 0}
+    deadline = time.perf_counter() + DRAIN_WITHIN
+    async with aiohttp.ClientSession() as session:
+        while report["taken"] < wanted and time.perf_counter() < deadline:
+            await asyncio.sleep(0.05)
+            async with session.get(f"http://127.0.0.1:{receiver}/report") as answer:
+                report = await answer.json()
+    tell(f"accepted in {accepted:.1f} s, delivered {report['taken']} of {wanted}")
+    return {"accepted_s": accepted, "delivered_s": report["last"] - report["first_hub"] if report["taken"] else 0.0,
+            "elapsed": time.perf_counter() - started, "acks": sorted(acks), "report": report}  # fmt: skip
+
+
+async def send(orders: range, url: str, rate: float = 0.0) -> list[float]:
+    """Push these orders, signed, over CONNECTIONS connections; seconds that each waited for its answer."""
     bodies = [order(n) for n in orders]
     signed = [(b, hmac.new(SECRET.encode(), b, hashlib.sha256).hexdigest()) for b in bodies]
     acks: list[float] = []
     queue = iter(enumerate(signed))
-    url = url or f"http://127.0.0.1:{port}/hooks/bench"
     started = time.perf_counter()
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:
+    pool, patience = aiohttp.TCPConnector(limit=CONNECTIONS), aiohttp.ClientTimeout(total=ANSWER_WITHIN)
+    async with aiohttp.ClientSession(connector=pool, timeout=patience) as session:
 
         async def worker() -> None:
             for number, (body, signature) in queue:
                 if rate:
                     await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
                 tick = time.perf_counter()
-                async with session.post(url, data=body, headers={"x-signature": signature}) as answer:
+                headers = {"x-signature": signature, "content-type": "application/json"}
+                async with session.post(url, data=body, headers=headers) as answer:
                     if answer.status >= 300:
                         raise ConfigError([f"it answered {answer.status}: {await answer.text()}"])
                 acks.append(time.perf_counter() - tick)
 
         await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))
-        accepted = time.perf_counter() - started
-        wanted, report = orders.stop * destinations, {"taken": 0}
-        deadline = time.perf_counter() + DRAIN_WITHIN
-        while report["taken"] < wanted and time.perf_counter() < deadline:
-            await asyncio.sleep(0.05)
-            async with session.get(f"http://127.0.0.1:{receiver}/report") as answer:
-                report = await answer.json()
-        tell(f"accepted in {accepted:.1f} s, delivered {report['taken']} of {wanted}")
-    return {"accepted_s": accepted, "delivered_s": report["last"] - report["first_hub"] if report["taken"] else 0.0,
-            "elapsed": time.perf_counter() - started, "acks": sorted(acks), "report": report}  # fmt: skip
-
-
-async def _bare(orders: int, receiver: int) -> tuple[float, float]:
-    """Documents a second, and milliseconds of CPU for each."""
-    bodies = [order(n) for n in range(orders)]
-    queue = iter(bodies)
-    http = wire.client()
-    started, cpu = time.perf_counter(), time.process_time()
-
-    async def worker() -> None:
-        for body in queue:
-            request = httpx.Request("POST", f"http://127.0.0.1:{receiver}/bare", content=body)
-            (await http.send(request)).raise_for_status()
-
-    await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
-    await http.aclose()
-    return orders / (time.perf_counter() - started), (time.process_time() - cpu) * 1000 / orders
+    return acks
 
 
 def _figures(
     orders: int,
     destinations: int,
-    bare: tuple[float, float],
+    alone: tuple[float, float],
+    empty: float,
     loaded: dict[str, Any],
     latency: list[float],
     half: list[float],
@@ -261,16 +274,18 @@ def _figures(
     report, acks = loaded["report"], loaded["acks"]
     delivered = report["taken"] / max(loaded["elapsed"], 1e-9)
     return Figures(
-        orders, destinations, orders / loaded["accepted_s"], delivered, bare[0], delivered / bare[0],
-        _percentile(acks, 50) * 1000, _percentile(acks, 99) * 1000,
-        _percentile(latency, 50) * 1000, _percentile(latency, 99) * 1000,
-        _percentile(half, 50) * 1000, _percentile(half, 99) * 1000,
-        cpu, cpu * 1000 / orders, bare[1], peak,
+        orders, destinations, orders / loaded["accepted_s"], delivered,
+        alone[0], delivered / alone[0], empty, delivered / destinations / empty,
+        percentile(acks, 50) * 1000, percentile(acks, 99) * 1000,
+        percentile(latency, 50) * 1000, percentile(latency, 99) * 1000,
+        percentile(half, 50) * 1000, percentile(half, 99) * 1000,
+        cpu, cpu * 1000 / orders, alone[1], peak,
         orders * destinations - report["taken"], report["duplicates"], report["out_of_order"],
     )  # fmt: skip
 
 
-def _percentile(values: list[float], part: float) -> float:
+def percentile(values: list[float], part: float) -> float:
+    """Of sorted values, the one below which so many of a hundred lie; 0 of none."""
     return values[min(len(values) - 1, int(len(values) * part / 100))] if values else 0.0
 
 
@@ -294,8 +309,11 @@ def _refuse_used(url: str) -> None:
         store.close()
 
 
-def write_config(folder: Path, url: str, port: int, receiver: int, destinations: int, routed: int = 0) -> Path:
-    """A hub.toml with one shop and so many destinations, of which orders go to the first `routed` (0: all)."""
+def write_config(
+    folder: Path, url: str, port: int, receiver: int, destinations: int, routed: int = 0, backlog: int = 1_000_000
+) -> Path:
+    """A hub.toml with one shop and so many destinations, of which orders go to the first `routed` (0: all); `backlog`
+    is how much may wait before the hub takes nothing more."""
     names = [f"d{i}" for i in range(destinations)]
     sections = "\n".join(
         f'[destinations.{n}]\nkind = "http"\nurl = "http://127.0.0.1:{receiver}/hub/{n}"\nin_flight = {IN_FLIGHT}\n'
@@ -307,6 +325,7 @@ def write_config(folder: Path, url: str, port: int, receiver: int, destinations:
         CONFIG.format(
             store=url,
             port=port,
+            backlog=backlog,
             secret=SECRET,
             destinations=sections,
             names=json.dumps(names[: routed or destinations]),
@@ -339,7 +358,7 @@ def receiver_app() -> web.Application:
     async def take(request: web.Request) -> web.Response:
         document = json.loads(await request.read())
         name = request.match_info["name"]
-        number, revision = document["order_no"], document["revision"]
+        number, revision = document["order_no"], document.get("revision", "")
         totals["first_hub"] = totals["first_hub"] or clock.now().timestamp()
         totals["last"] = clock.now().timestamp()
         if number in seen.setdefault(name, set()):

@@ -1,5 +1,6 @@
 """Faults inside a hub process: killed at a write point, a disk that is full, a clock that jumps."""
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -8,9 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import Pool
 
 from hub import clock
 
@@ -20,22 +20,20 @@ def install(settings: Mapping[str, Any]) -> None:
     seconds, jump in seconds]. Commits are counted from the process's start."""
     kill_at, when = settings.get("kill") or (0, "")
     full_from, full_for = settings.get("disk_full") or (0, 0)
-    counted = {"commits": 0, "doomed": False}
+    count, commit = itertools.count(1), DefaultDialect.do_commit
 
-    @event.listens_for(Engine, "commit")
-    def _commit(_connection: Any) -> None:
-        counted["commits"] += 1
-        if counted["commits"] == kill_at and when == "before":
+    def faulty(dialect: DefaultDialect, connection: Any) -> None:
+        number = next(count)
+        if number == kill_at and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        if full_from <= counted["commits"] < full_from + full_for:
+        if full_from <= number < full_from + full_for:
             full = sqlite3.OperationalError("database or disk is full")
             raise OperationalError("commit", None, full)
-        counted["doomed"] = counted["commits"] == kill_at
-
-    @event.listens_for(Pool, "checkin")
-    def _after(_dbapi: Any, _record: Any) -> None:
-        if counted["doomed"] and when == "after":
+        commit(dialect, connection)  # type: ignore[no-untyped-call]
+        if number == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    DefaultDialect.do_commit = faulty  # type: ignore[method-assign]  # there is an event before a commit, none after it
 
     if settings.get("clock"):
         after, jump = settings["clock"]

@@ -3,6 +3,7 @@
 `python -m hub.chaos.nursery` reads one JSON object a line (config, role, log, faults) and answers with a pid.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+DIES_WITH_ITS_PARENT = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 ROLES = {"run": (True, True), "serve": (True, False), "work": (False, True)}
 
 
@@ -61,6 +64,7 @@ def _serve() -> None:
 def _child(process: Any, wanted: Mapping[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
+    ctypes.CDLL(None).prctl(DIES_WITH_ITS_PARENT, signal.SIGKILL)  # no run that was killed leaves hubs behind
     sink = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for number in (1, 2):
         os.dup2(sink, number)

@@ -27,8 +27,8 @@ from hub.processes import free_port
 from hub.store import Store
 
 SECRET = "chaos"  # noqa: S105  # between processes on loopback
-CALM_WITHIN = 75.0
-"""Seconds after the last fault within which nothing may wait any more: a clock may have gone back by a minute."""
+CALM_WITHIN = 45.0
+"""Seconds after the last fault within which nothing may wait any more: less than a clock goes back by."""
 STOPS_WITHIN = 12.0
 
 CONFIG = """

@@ -54,6 +54,23 @@ def backlog(
 
 
 @app.command()
+def replay(
+    letters: int = typer.Option(100_000, "--letters", min=1000, help="Dead letters to replay."),
+    rate: float = typer.Option(40.0, "--rate", min=1.0, help="Live orders a second."),
+    seconds: float = typer.Option(20.0, "--seconds", min=1.0, help="Length of a turn; three without and three beside."),
+    pace: float = typer.Option(0.0, "--pace", min=0.0, help="Letters a second at most; 0: as fast as they go."),
+    as_json: bool = JsonOption,
+) -> None:
+    """What a large replay does to live orders to the same destination: their latency without it and beside it."""
+    from hub.bench import replays as measure  # heavy, and only needed here
+
+    with errors():
+        figures = measure.measure(letters, rate, seconds, pace or None, lambda text: err.print(text, markup=False))
+    emit(figures.as_dict()) if as_json else table(("figure", "value"), figures.as_dict().items())
+    raise typer.Exit(PROBLEMS if figures.lost else WELL)
+
+
+@app.command()
 def mapping(
     rounds: int = typer.Option(15, "--rounds", min=1, max=1000, help="Rounds; each measures every way in turn."),
     check: bool = typer.Option(False, "--check", help="Exit 1 where a goal is missed."),

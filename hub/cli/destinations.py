@@ -5,7 +5,9 @@ from typing import Any
 
 import typer
 
+from canonical.documents import DOCUMENTS
 from hub import clock, desk
+from hub.breaker import WHOLE, overall
 from hub.cli.output import ConfigOption, JsonOption, actor, ago, emit, fail, iso, out, reading, table, writing
 from hub.store import state, views
 from hub.wiring import Hub
@@ -60,15 +62,19 @@ def resume(name: str, config: Path = ConfigOption) -> None:
 def breaker(
     name: str,
     to: str = typer.Argument(..., help="open, closed, or auto to give it back to its own judgement."),
+    kind: str = typer.Option("", "--kind", "-k", help="Only for these documents: order, refund, invoice ..."),
     config: Path = ConfigOption,
 ) -> None:
-    """Force the circuit breaker of a destination."""
+    """Force the circuit breaker of a destination, or of one kind of document there."""
+    if kind and kind not in DOCUMENTS:
+        fail(f"{kind!r} is not a kind of document", hint=f"one of {', '.join(DOCUMENTS)}", code=2)
     if to not in ("open", "closed", "auto"):
         fail(f"{to!r} is not a breaker state", hint="one of open, closed, auto", code=2)
     with writing(config) as (hub, connection):
         _known(hub, name)
-        desk.force_breaker(connection, name, to, actor())
-    out.print(f"the breaker of {name} is {'automatic again' if to == 'auto' else 'forced ' + to}")
+        desk.force_breaker(connection, name, to, actor(), kind)
+    what = f"{name} for {kind} documents" if kind else name
+    out.print(f"the breaker of {what} is {'automatic again' if to == 'auto' else 'forced ' + to}")
 
 
 def _known(hub: Hub, name: str) -> None:
@@ -81,13 +87,16 @@ def _rows(hub: Hub, states: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
     for name in hub.targets:
         row = found.get(name, {"name": name, "counts": {}, "oldest": {}})
-        circuit = state.circuit_of(row)
+        circuits = state.circuits_of(row)
+        circuit = overall(circuits)
+        worst = [kind for kind, c in circuits.items() if c.state != "closed" or (c.forced and kind != WHOLE)]
+        of = f" ({', '.join(worst)})" if worst else ""
         waiting = [v for k, v in row["oldest"].items() if k != "dead"]
         rows.append(
             {
                 "name": name,
                 "kind": hub.targets[name].section.kind,
-                "breaker": f"forced {circuit.forced}" if circuit.forced else circuit.state,
+                "breaker": (f"forced {circuit.forced}" if circuit.forced else circuit.state) + of,
                 "paused": row.get("paused", ""),
                 "counts": row["counts"],
                 "oldest_waiting": min(waiting, default=None),

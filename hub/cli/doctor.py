@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from dlq import groups
-from hub import clock
+from hub import breaker, clock
 from hub.cli.output import PROBLEMS, ConfigOption, JsonOption, ago, emit, err, out, reading
 from hub.store import Connection, state, views
 from hub.wiring import Hub
@@ -57,7 +57,7 @@ def _pulls(connection: Connection) -> Iterator[tuple[str, str]]:
 
 def _queues(connection: Connection, now: float) -> Iterator[tuple[str, str]]:
     for row in views.destination_states(connection):
-        name, circuit = row["name"], state.circuit_of(row)
+        name, circuit = row["name"], breaker.overall(state.circuits_of(row))
         if row.get("paused"):
             yield f"{name} is paused: {row['paused']}", f"hub destinations resume {name}"
         if circuit.forced or circuit.state != "closed":

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from canonical.errors import ConfigError, HubError
 from hub import wiring
-from hub.store import Connection, Store
+from hub.store import Connection, Store, StoreError
 
 WELL, PROBLEMS, USAGE, REFUSED = 0, 1, 2, 3
 """Exit codes: all well; problems found; wrong usage; refused by policy or configuration."""
@@ -56,6 +56,10 @@ def errors() -> Iterator[None]:
         fail(f"{len(error.problems)} problem(s) in the configuration", hint="hub check", code=REFUSED)
     except HubError as error:
         fail(error.message, hint=error.hint)
+    except StoreError as error:
+        fail(f"the store: {str(error).splitlines()[0]}", hint="hub doctor, and the same again")
+    except OverflowError:
+        fail("a number is larger than any id", code=USAGE)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(WELL) from None

@@ -186,7 +186,7 @@ def _tell(job: dict[str, Any]) -> None:
 
 
 def _how(job: dict[str, Any]) -> str:
-    rate = f"{job['rate']:g} a second" if job["rate"] else "as fast as they go"
+    rate = f"{job['rate']:g} a second" if job["rate"] else "as many as leave live orders alone"
     step = f"from {job['step']}" if job["step"] else "from where each stuck"
     version = f" with {job['mapping_version']}" if job["mapping_version"] else ""
     ramp = " ".join(f"{part}%" for part in job["ramp"])

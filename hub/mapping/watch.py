@@ -1,5 +1,8 @@
 """Noticing that mapping files changed on disk, so that the mapping in force is the one that lies there."""
 
+import contextlib
+import os
+
 from canonical.errors import ConfigError
 from hub.mapping.catalog import Catalog
 
@@ -24,11 +27,15 @@ class Watch:
         return []
 
     def _stamp(self) -> tuple[tuple[str, int, int], ...]:
-        found = []
-        for path in self._catalog.folder.rglob("*.toml"):
-            try:
-                facts = path.stat()
-            except FileNotFoundError:  # an editor is just replacing it
-                continue
-            found.append((str(path), facts.st_mtime_ns, facts.st_size))
+        found: list[tuple[str, int, int]] = []
+        folders = [str(self._catalog.folder)]
+        while folders:  # not pathlib's rglob, which takes ten times as long
+            with contextlib.suppress(FileNotFoundError), os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif entry.name.endswith(".toml"):
+                        with contextlib.suppress(FileNotFoundError):  # an editor is just replacing it
+                            facts = entry.stat()
+                            found.append((entry.path, facts.st_mtime_ns, facts.st_size))
         return tuple(sorted(found))

@@ -6,10 +6,19 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hub.store import inbox, outbox
-from hub.store.tables import alert_marks, alerts, deliveries, messages
+from hub.store import outbox
+from hub.store.tables import (
+    DELIVERIES_PENDING,
+    MESSAGES_PENDING,
+    alert_marks,
+    alerts,
+    deliveries,
+    destinations,
+    messages,
+)
 
 TURN = "turn"
+COUNTED = 10_000
 _a, _k = alerts.c, alert_marks.c
 
 
@@ -30,17 +39,21 @@ def add(connection: Connection, notifiers: Sequence[str], about: str, title: str
 
 
 def late(connection: Connection, before: float) -> dict[str, tuple[float, int]]:
-    """What has waited since before that moment: "messages", and each destination; since when, and how many."""
+    """What has waited since before that moment: "messages", and each destination; since when, and how many, COUNTED at
+    most."""
     found: dict[str, tuple[float, int]] = {}
     m, d = messages.c, deliveries.c
-    waits = m.state.in_([inbox.RECEIVED, inbox.FETCH])
-    row = connection.execute(select(func.min(m.received_at), func.count()).where(waits, m.received_at < before)).one()
-    if row[1]:
-        found["messages"] = (row[0], row[1])
-    moving = d.state.in_([outbox.WAITING, outbox.SENDING, outbox.IN_DOUBT])
-    query = select(d.destination, func.min(d.created_at), func.count()).where(moving, d.created_at < before)
-    for name, since, count in connection.execute(query.group_by(d.destination)):
-        found[f"destination {name}"] = (since, count)
+
+    def look(about: str, since: Any, *conditions: Any) -> None:
+        some = select(since.label("since")).where(*conditions, since < before).limit(COUNTED).subquery()
+        oldest, count = connection.execute(select(func.min(some.c.since), func.count()).select_from(some)).one()
+        if count:
+            found[about] = (oldest, count)
+
+    look("messages", m.received_at, MESSAGES_PENDING)
+    moving = (DELIVERIES_PENDING, d.state.in_([outbox.WAITING, outbox.SENDING, outbox.IN_DOUBT]))
+    for name in connection.execute(select(destinations.c.name).order_by(destinations.c.name)).scalars():
+        look(f"destination {name}", d.created_at, d.destination == name, *moving)
     return found
 
 

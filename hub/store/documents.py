@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from hub.store.tables import documents
 from hub.store.vault import of
@@ -18,26 +18,40 @@ class Identity(NamedTuple):
     number: str
 
 
-_IDENTITY = tuple_(documents.c.tenant, documents.c.kind, documents.c.shop, documents.c.number)
-
-
 def load(connection: Connection, identities: Iterable[Identity]) -> dict[Identity, RowMapping]:
     """The stored documents of these identities."""
-    wanted = list(identities)
-    if not wanted:
-        return {}
-    rows = connection.execute(select(documents).where(_IDENTITY.in_(wanted))).mappings()
-    return {Identity(r["tenant"], r["kind"], r["shop"], r["number"]): r for r in rows}
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for tenant, kind, shop, number in identities:
+        groups.setdefault((tenant, kind, shop), []).append(number)
+    found: dict[Identity, RowMapping] = {}
+    for (tenant, kind, shop), numbers in groups.items():
+        # Not rows of four in one list: SQLite would read the whole table for that.
+        values = {"tenant": tenant, "kind": kind, "shop": shop, "numbers": numbers}
+        for row in connection.execute(_LOAD, values).mappings():
+            found[Identity(tenant, kind, shop, row["number"])] = row
+    return found
+
+
+_LOAD = select(documents).where(
+    documents.c.tenant == bindparam("tenant"),
+    documents.c.kind == bindparam("kind"),
+    documents.c.shop == bindparam("shop"),
+    documents.c.number.in_(bindparam("numbers", expanding=True)),
+)
 
 
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[Identity, int]:
     """Insert new documents; returns their ids."""
     if not rows:
         return {}
-    c = documents.c
     sealed = [{**row, "body": of(row["tenant"], row["body"])} for row in rows]
-    stored = connection.execute(insert(documents).returning(c.id, c.tenant, c.kind, c.shop, c.number), sealed)
+    stored = connection.execute(_ADD, sealed)
     return {Identity(r.tenant, r.kind, r.shop, r.number): r.id for r in stored}
+
+
+_ADD = insert(documents).returning(
+    documents.c.id, documents.c.tenant, documents.c.kind, documents.c.shop, documents.c.number
+)
 
 
 def replace(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, case, func, insert, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.store.history import newest_message
-from hub.store.tables import drift_findings, drift_profiles, messages
+from hub.store.tables import messages
+from hub.store.workbench import drift_findings, drift_profiles
 
 WALK, HOOK = "walk", "hook"
 _f, _p, _m = drift_findings.c, drift_profiles.c, messages.c

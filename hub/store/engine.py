@@ -12,13 +12,25 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Double, Engine, bindparam, create_engine, event, func, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Double,
+    Engine,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    text,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from canonical.errors import ConfigError
 from hub import clock
@@ -45,6 +57,7 @@ class Store:
         self._reader = _open(self.url, immediate=False) if self.sqlite else self._writer
         self._writing = ThreadPoolExecutor(1 if self.sqlite else WRITERS_ON_POSTGRESQL, "hub-store")
         self._reading = ThreadPoolExecutor(READERS, "hub-read")
+        self._kept: Connection | None = None
         self._lock: IO[bytes] | None = None
         self.vault = Vault(key)
         self.vault.reload = self.take_up_keys
@@ -55,6 +68,8 @@ class Store:
         try:
             with self._writer.connect() as connection:
                 upgrade(connection)
+                if not self.sqlite:
+                    clock.agree(_time_of(connection))
             self._make_keys()
         except (SQLAlchemyError, OSError) as error:
             raise ConfigError([f"hub.store: cannot open {self._shown()}: {_first_line(error)}"]) from error
@@ -86,6 +101,21 @@ class Store:
             yield connection
 
     @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """A connection for a writing thread. That of SQLite's is kept: the pool costs as much as a statement. After any
+        trouble it goes back there, where what it left open is rolled back."""
+        connection, self._kept = self._kept or self._writer.connect(), None
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if self.sqlite:
+            self._kept = connection
+        else:
+            connection.close()
+
+    @contextmanager
     def _unlocked(self) -> Iterator[None]:
         """Sealed columns are written and read with this store's keys meanwhile."""
         before = ACTIVE.set(self.vault)
@@ -107,7 +137,7 @@ class Store:
         """Run work(connection, ...) in a writing transaction, off the event loop."""
 
         def job() -> R:
-            with self.begin() as connection:
+            with self._connected() as connection, connection.begin(), self._unlocked():
                 return work(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._writing, job)
@@ -124,12 +154,14 @@ class Store:
     async def agree_on_time(self) -> None:
         """Go by PostgreSQL's clock, as every process that shares it does. On SQLite there is only one process."""
         if not self.sqlite:
-            clock.agree(await self.read(lambda connection: connection.execute(_TIME).scalar_one()))
+            clock.agree(await self.read(_time_of))
 
     def close(self) -> None:
         """Finish what runs and let go of the database."""
         self._writing.shutdown()
         self._reading.shutdown()
+        if self._kept is not None:
+            self._kept.close()
         self._writer.dispose()
         if self._reader is not self._writer:
             self._reader.dispose()
@@ -144,12 +176,17 @@ def lock_lanes(connection: Connection, names: Iterable[str]) -> None:
     """On PostgreSQL, let no other transaction touch these lanes until the end of this one. In order: no deadlock."""
     if connection.dialect.name != "postgresql":
         return
-    for name in sorted(set(names)):
-        connection.execute(_LOCK, {"name": name})
+    connection.execute(_LOCK, {"names": sorted(set(names))})
+
+
+def _time_of(connection: Connection) -> datetime:
+    return connection.execute(_TIME).scalar_one()  # type: ignore[no-any-return]  # text is not typed
 
 
 _TIME = text("select clock_timestamp()")
-_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_LOCK = text(
+    "select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest(cast(:names as text[])) as lane(name)"
+)
 
 
 def this_instant(shared: bool) -> ColumnElement[float]:
@@ -162,6 +199,20 @@ def this_instant(shared: bool) -> ColumnElement[float]:
 def instant_values(connection: Connection, now: float) -> dict[str, float]:
     """The parameters that `this_instant` needs on this connection."""
     return {} if connection.dialect.name == "postgresql" else {"b_now": now}
+
+
+def moment(connection: Connection, now: float) -> float:
+    """Now by the clock that leases go by: PostgreSQL's own, else `now`."""
+    return float(connection.execute(_EPOCH).scalar_one()) if connection.dialect.name == "postgresql" else now
+
+
+_EPOCH = text("select extract(epoch from clock_timestamp())::float8")
+
+
+def as_dicts(result: CursorResult[Any]) -> list[dict[str, Any]]:
+    """Its rows. To make a dict of each of `mappings()` takes more than twice as long."""
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def skip_locked(connection: Connection) -> dict[str, Any]:
@@ -186,10 +237,28 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
+def _open_postgresql(url: str) -> Engine:
+    from psycopg.types.string import StrDumperUnknown
+
+    class Text(StrDumperUnknown):
+        """PostgreSQL keeps no NUL in a text, and platforms and destinations send what they like."""
+
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+    size = WRITERS_ON_POSTGRESQL + READERS + 1
+    engine = create_engine(url, pool_size=size, max_overflow=4, pool_pre_ping=True, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def _connect(dbapi: Any, _record: Any) -> None:
+        dbapi.adapters.register_dumper(str, Text)
+
+    return engine
+
+
 def _open(url: str, *, immediate: bool) -> Engine:
     if not url.startswith("sqlite"):
-        size = WRITERS_ON_POSTGRESQL + READERS + 1
-        return create_engine(url, pool_size=size, max_overflow=4, pool_pre_ping=True, hide_parameters=True)
+        return _open_postgresql(url)
     once = {"check_same_thread": False}
     # hide_parameters: an error's text goes into logs and letters, and parameters are people's data.
     engine = create_engine(url, poolclass=QueuePool, pool_size=READERS + 1, connect_args=once, hide_parameters=True)
@@ -201,8 +270,11 @@ def _open(url: str, *, immediate: bool) -> Engine:
         dbapi.execute("pragma journal_mode = wal")
         dbapi.execute("pragma synchronous = full")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("begin immediate" if immediate else "begin")
+    begin = "begin immediate" if immediate else "begin"
 
+    def do_begin(dbapi_connection: PoolProxiedConnection) -> None:
+        dbapi_connection.cursor().execute(begin)
+
+    # Not by an event: an engine with one looks for listeners at each statement, a twelfth of what a statement costs.
+    engine.dialect.do_begin = do_begin  # type: ignore[method-assign]
     return engine

@@ -6,18 +6,14 @@ from sqlalchemy import Connection, func, select
 
 from dlq import State
 from dlq.shelf import letters
-from hub.store import inbox, outbox
-from hub.store.tables import deliveries, messages
-
-_ON_THE_WAY = (outbox.WAITING, outbox.HELD, outbox.SENDING, outbox.IN_DOUBT)
-_NOT_TRANSLATED = (inbox.RECEIVED, inbox.FETCH)
+from hub.store.tables import DELIVERIES_PENDING, MESSAGES_PENDING, deliveries, messages
 
 
 def waiting_deliveries(connection: Connection) -> list[dict[str, Any]]:
     """By destination and state: count, and when the oldest was accepted (epoch seconds)."""
     d = deliveries.c
     query = select(d.destination, d.state, func.count().label("n"), func.min(d.accepted_at).label("oldest"))
-    rows = connection.execute(query.where(d.state.in_(_ON_THE_WAY)).group_by(d.destination, d.state))
+    rows = connection.execute(query.where(DELIVERIES_PENDING).group_by(d.destination, d.state))
     return [dict(r) for r in rows.mappings()]
 
 
@@ -25,7 +21,7 @@ def waiting_messages(connection: Connection) -> list[dict[str, Any]]:
     """By channel and state: count, and when the oldest was received (epoch seconds)."""
     m = messages.c
     query = select(m.channel, m.state, func.count().label("n"), func.min(m.received_at).label("oldest"))
-    rows = connection.execute(query.where(m.state.in_(_NOT_TRANSLATED)).group_by(m.channel, m.state))
+    rows = connection.execute(query.where(MESSAGES_PENDING).group_by(m.channel, m.state))
     return [dict(r) for r in rows.mappings()]
 
 
@@ -40,7 +36,7 @@ def open_letters(connection: Connection) -> list[dict[str, Any]]:
 def unfinished(connection: Connection, most: int) -> int:
     """Messages and deliveries that have not ended, counted up to `most` of each."""
     found = 0
-    for table, states in ((messages, _NOT_TRANSLATED), (deliveries, _ON_THE_WAY)):
-        part = select(table.c.id).where(table.c.state.in_(states)).limit(most).subquery()
+    for table, pending in ((messages, MESSAGES_PENDING), (deliveries, DELIVERIES_PENDING)):
+        part = select(table.c.id).where(pending).limit(most).subquery()
         found += int(connection.execute(select(func.count()).select_from(part)).scalar() or 0)
     return found

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, and_, delete, func, insert, literal, or_, select, update
 
 from hub.store.engine import skip_locked
-from hub.store.tables import deliveries, documents, mapping_diffs, mapping_shadows, messages
+from hub.store.tables import deliveries, documents, messages
+from hub.store.workbench import mapping_diffs, mapping_shadows
 
 SLACK = 3600.0
 """Seconds by which the order of ids may differ from the order of arrival, at most."""
@@ -58,13 +59,18 @@ def before_newest(connection: Connection, kind: str, shops: Collection[str], cou
 
 
 def before_time(connection: Connection, since: float) -> int:
-    """An id after which every message lies that arrived since then. Ids follow arrival, so it is found by halving."""
-    low, high = 0, newest_message(connection)
+    """An id after which every message lies that arrived since then."""
+    return max(first_since(connection, _m.id, _m.received_at, since - SLACK) - 2, 0)
+
+
+def first_since(connection: Connection, number: Any, at: Any, since: float) -> int:
+    """The lowest id of a row that is no older, or one beyond the highest. Ids follow time: it is found by halving."""
+    low, high = 0, int(connection.execute(select(func.max(number))).scalar() or 0)
     while low < high:
         middle = (low + high + 1) // 2
-        at = connection.execute(select(_m.received_at).where(_m.id >= middle).order_by(_m.id).limit(1)).scalar()
-        low, high = (middle, high) if at is not None and at < since - SLACK else (low, middle - 1)
-    return max(low - 1, 0)
+        found = connection.execute(select(at).where(number >= middle).order_by(number).limit(1)).scalar()
+        low, high = (middle, high) if found is not None and found < since else (low, middle - 1)
+    return low + 1
 
 
 def newest_message(connection: Connection) -> int:

@@ -1,7 +1,7 @@
 """Messages as they came. Accepted means: in this table, committed."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Double, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hub.store.engine import instant_values, this_instant
+from hub.store.engine import as_dicts, instant_values, lock_lanes, moment, this_instant
 from hub.store.queues import ready, shared
-from hub.store.tables import LIVE, REPLAY, messages
+from hub.store.tables import LIVE, MESSAGES_PENDING, REPLAY, messages
 from hub.store.vault import of
 
 RECEIVED, FETCH, TRANSLATED, IGNORED, DEAD = "received", "fetch", "translated", "ignored", "dead"
@@ -40,6 +40,14 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A lease that is taken as a row is stored: whose it is, and how many seconds it lasts."""
+
+    owner: str
+    lease: float
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """What became of a message."""
 
@@ -61,10 +69,15 @@ def decompress(stored: bytes) -> bytes:
     return zlib.decompress(stored)
 
 
-def accept(connection: Connection, incoming: Sequence[Incoming]) -> tuple[list[int], list[Incoming]]:
-    """Store messages. Returns the ids of the new ones and those whose content is known already."""
+def accept(
+    connection: Connection, incoming: Sequence[Incoming], hold: Hold | None = None, now: float = 0.0
+) -> tuple[dict[int, Incoming], list[Incoming]]:
+    """Store messages. Returns the new ones by their ids, in order, and those whose content is known already.
+
+    With `hold`, those to be mapped are leased as if they had been claimed already.
+    """
     if not incoming:
-        return [], []
+        return {}, []
     first: dict[str, Incoming] = {}
     repeats: list[Incoming] = []
     for item in incoming:
@@ -72,16 +85,32 @@ def accept(connection: Connection, incoming: Sequence[Incoming]) -> tuple[list[i
             repeats.append(item)
         else:
             first[item.digest] = item
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = (
-        dialect.insert(messages)
-        .on_conflict_do_nothing(index_elements=["digest"])
-        .returning(messages.c.id, messages.c.digest)
-    )
-    stored = connection.execute(statement, [_row(i) for i in first.values()]).all()
-    new = {row.digest for row in stored}
+    if len(first) > 1:
+        lock_lanes(connection, first)  # two that store the same in another order would wait for each other
+    rows = [_row(i) for i in first.values()]
+    if hold is not None:
+        until = moment(connection, now) + hold.lease
+        for row in rows:
+            mine = row["state"] == RECEIVED
+            row |= {"lease_until": until if mine else 0.0, "lease_owner": hold.owner if mine else ""}
+    stored = connection.execute(_ACCEPT[connection.dialect.name], rows).all()
+    new = {row.digest: row.id for row in stored}
     repeats += [item for digest, item in first.items() if digest not in new]
-    return sorted(row.id for row in stored), repeats
+    return {new[digest]: first[digest] for digest in sorted(new, key=lambda digest: int(new[digest]))}, repeats
+
+
+_ACCEPT = {
+    dialect.dialect.name: dialect.insert(messages)
+    .on_conflict_do_nothing(index_elements=["digest"])
+    .returning(messages.c.id, messages.c.digest)
+    for dialect in (postgresql, sqlite)
+}
+
+
+def as_claimed(number: int, item: Incoming) -> dict[str, Any]:
+    """A message that was stored with a lease, as `claim` would give it."""
+    fresh = {"id": number, "reason": "", "mapping_version": "", "attempts": 0, "body": item.body, "overlay": None}
+    return _row(item) | fresh
 
 
 def keep_repeats(connection: Connection, repeats: Sequence[Incoming]) -> None:
@@ -102,7 +131,7 @@ def claim(connection: Connection, state: str, limit: int, now: float, lease: flo
     def take(queues: tuple[int, ...], most: int) -> list[dict[str, Any]]:
         values = {"from": state, "b_lease": lease, "owner": owner, "most": most}
         statement = _claim(queues, connection.dialect.name == "postgresql")
-        return [dict(row) for row in connection.execute(statement, values | instant_values(connection, now)).mappings()]
+        return as_dicts(connection.execute(statement, values | instant_values(connection, now)))
 
     rows = shared(limit, take)
     rows.sort(key=lambda row: int(row["id"]))
@@ -112,7 +141,7 @@ def claim(connection: Connection, state: str, limit: int, now: float, lease: flo
 @cache
 def _claim(queues: tuple[int, ...], skip_locked: bool) -> Any:
     c, now = messages.c, this_instant(skip_locked)
-    due = (c.state == bindparam("from"), c.due_at <= now, c.lease_until <= now)
+    due = (c.state == bindparam("from"), MESSAGES_PENDING, c.due_at <= now, c.lease_until <= now)
     return (
         update(messages)
         .where(c.id.in_(ready(messages, queues, *due, skip_locked=skip_locked).scalar_subquery()))
@@ -122,36 +151,36 @@ def _claim(queues: tuple[int, ...], skip_locked: bool) -> Any:
 
 
 def finish(connection: Connection, done: Iterable[Done], owner: str, now: float) -> set[int]:
-    """Record what became of messages; returns the ids that were still ours (a late worker records nothing)."""
+    """Record what became of messages; returns the ids of those that were no longer ours (a late worker records
+    nothing)."""
     rows = {d.id: d for d in done}
     if not rows:
         return set()
-    ours = set(
-        connection.execute(
-            select(messages.c.id).where(messages.c.id.in_(list(rows)), messages.c.lease_owner == owner)
-        ).scalars()
+    written = connection.execute(_FINISH, [_finished(d, owner, now) for d in rows.values()]).rowcount
+    if written == len(rows):
+        return set()
+    ours = select(messages.c.id).where(
+        messages.c.id.in_(list(rows)), messages.c.done_at == now, messages.c.lease_owner == ""
     )
-    values = [
-        {
-            "b_id": d.id,
-            "b_state": d.state,
-            "b_reason": d.reason[:200],
-            "b_document": d.document_id,
-            "b_same": d.same_as,
-            "b_version": d.mapping_version,
-            "b_now": now,
-        }
-        for d in rows.values()
-        if d.id in ours
-    ]
-    if values:
-        connection.execute(_FINISH, values)
-    return ours
+    return rows.keys() - set(connection.execute(ours).scalars())
+
+
+def _finished(d: Done, owner: str, now: float) -> dict[str, Any]:
+    return {
+        "b_id": d.id,
+        "b_owner": owner,
+        "b_state": d.state,
+        "b_reason": d.reason[:200],
+        "b_document": d.document_id,
+        "b_same": d.same_as,
+        "b_version": d.mapping_version,
+        "b_now": now,
+    }
 
 
 _FINISH = (
     update(messages)
-    .where(messages.c.id == bindparam("b_id"))
+    .where(messages.c.id == bindparam("b_id"), messages.c.lease_owner == bindparam("b_owner"))
     .values(
         state=bindparam("b_state"),
         reason=bindparam("b_reason"),
@@ -163,16 +192,6 @@ _FINISH = (
         lease_owner="",
     )
 )
-
-
-def link(connection: Connection, documents: Mapping[int, int]) -> None:
-    """Note which document a message became: message id to document id."""
-    if documents:
-        rows = [{"b_id": message, "b_document": document} for message, document in documents.items()]
-        connection.execute(_LINK, rows)
-
-
-_LINK = update(messages).where(messages.c.id == bindparam("b_id")).values(document_id=bindparam("b_document"))
 
 
 def postpone(connection: Connection, message_id: int, owner: str, due_at: float) -> None:
@@ -228,15 +247,13 @@ def end_erased(connection: Connection, tenant: str, shop: str, subject: str, now
 def drop_leases(connection: Connection) -> None:
     """Only for a single working process: what a former one held is free."""
     connection.execute(
-        update(messages)
-        .where(messages.c.state.in_([RECEIVED, FETCH]), messages.c.lease_until > 0)
-        .values(lease_until=0.0, lease_owner="")
+        update(messages).where(MESSAGES_PENDING, messages.c.lease_until > 0).values(lease_until=0.0, lease_owner="")
     )
 
 
 def give_back(connection: Connection, owner: str) -> None:
     """A process that stops gives back the messages that it holds."""
-    mine = (messages.c.state.in_([RECEIVED, FETCH]), messages.c.lease_owner == owner)
+    mine = (MESSAGES_PENDING, messages.c.lease_owner == owner)
     connection.execute(update(messages).where(*mine).values(lease_until=0.0, lease_owner=""))
 
 
@@ -262,9 +279,9 @@ def _row(item: Incoming) -> dict[str, Any]:
         "shop": item.shop,
         "channel": item.channel,
         "kind": item.kind,
-        "key": item.key[:128],
-        "subject": item.subject[:128],
-        "revision": item.revision[:64],
+        "key": item.key,
+        "subject": item.subject,
+        "revision": item.revision,
         "via": item.via,
         "digest": item.digest,
         "headers": item.headers,

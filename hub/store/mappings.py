@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from hub.store.engine import Store
-from hub.store.tables import mapping_activations, mapping_versions
+from hub.store.workbench import mapping_activations, mapping_versions
 
 
 def version(connection: Connection, name: str, wanted: str) -> dict[str, Any] | None:

@@ -2,20 +2,33 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 _ADVISORY_LOCK = 7_305_401
+_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(connection: Connection) -> None:
     """Run all migrations that the database lacks. Several processes may start at once."""
+    if _is_current(connection):  # as at nearly every start; Alembic takes a third of a command's time to load
+        connection.rollback()
+        return
     from alembic import command  # commands without a store do not wait for it to load
     from alembic.config import Config
 
     if connection.dialect.name == "postgresql":
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     connection.commit()
+
+
+def _is_current(connection: Connection) -> bool:
+    newest = max(path.name for path in (_MIGRATIONS / "versions").glob("0*.py"))
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    return [newest.partition("_")[0]] == list(
+        connection.execute(text("select version_num from alembic_version")).scalars()
+    )

@@ -4,16 +4,17 @@ A lane is one order (or stock figure) at one destination. At most one delivery o
 held and released in order. A dead one holds its successors; nothing else does.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Double, and_, bindparam, case, exists, func, insert, select, update
 
-from hub.store.engine import instant_values, lock_lanes, this_instant
+from hub.store.engine import as_dicts, instant_values, lock_lanes, moment, this_instant
+from hub.store.inbox import Hold
 from hub.store.queues import ready, shared
-from hub.store.tables import LIVE, REPLAY, RETRY, attempts, deliveries
+from hub.store.tables import DELIVERIES_PENDING, LIVE, REPLAY, RETRY, attempts, deliveries, destinations
 from hub.store.vault import of
 
 WAITING, HELD, SENDING, IN_DOUBT = "waiting", "held", "sending", "in_doubt"
@@ -40,36 +41,76 @@ class Outcome:
     due_at: float = 0.0
     mapping_version: str = ""
     uncounted: bool = False  # the attempt never reached the destination: it costs no try
+    unsettled: bool = False  # it was in doubt and still is: a replay asks before it sends
 
 
-def enqueue(connection: Connection, rows: Sequence[dict[str, Any]], latest: frozenset[str], now: float) -> list[int]:
+@dataclass(slots=True)
+class Enqueued:
+    """What became of new deliveries. `replaced` are dead ones whose letters are the caller's to close; `started` were
+    stored with a lease, as if they had been claimed; `waiting` are the destinations that others wait for."""
+
+    replaced: list[int] = field(default_factory=list)
+    started: list[dict[str, Any]] = field(default_factory=list)
+    waiting: set[str] = field(default_factory=set)
+
+
+def enqueue(
+    connection: Connection,
+    rows: Sequence[dict[str, Any]],
+    latest: frozenset[str],
+    now: float,
+    places: Mapping[str, int] | None = None,
+    hold: Hold | None = None,
+) -> Enqueued:
     """Add deliveries; those behind an unfinished one of their lane are held.
 
-    For destinations in `latest` a new one replaces what waits. Returns the ids of the dead ones so replaced: their
-    letters are the caller's to close.
+    For destinations in `latest` a new one replaces what waits. With `hold`, as many as there are `places` for at a
+    destination are leased at once.
     """
+    result, free = Enqueued(), dict(places or {})
     if not rows:
-        return []
+        return result
     lock_lanes(connection, (row["lane"] for row in rows))
-    replaced = _replace(connection, [r for r in rows if r["destination"] in latest], now)
-    lanes = {row["lane"] for row in rows}
-    busy = set(
-        connection.execute(
-            select(deliveries.c.lane).distinct().where(deliveries.c.lane.in_(lanes), deliveries.c.state.in_(UNFINISHED))
-        ).scalars()
-    )
+    result.replaced = _replace(connection, [r for r in rows if r["destination"] in latest], now)
+    busy = set(connection.execute(_BUSY, {"lanes": list({row["lane"] for row in rows})}).scalars())
+    until = moment(connection, now) + hold.lease if hold and free else 0.0
     fresh: list[dict[str, Any]] = []
     newest = {row["lane"]: row["idempotency_key"] for row in rows if row["destination"] in latest}
     for row in rows:
         row["body"] = of(row["tenant"], row["body"])
         if newest.get(row["lane"], row["idempotency_key"]) != row["idempotency_key"]:
-            fresh.append({**row, "state": SUPERSEDED, "held_by": ""})
+            fresh.append(row | _NEW | {"state": SUPERSEDED})
             continue
-        held = row["lane"] in busy
-        fresh.append({**row, "state": HELD if held else WAITING, "held_by": BY_LANE if held else ""})
+        name = row["destination"]
+        if row["lane"] in busy:
+            fresh.append(row | _NEW | {"state": HELD, "held_by": BY_LANE})
+        elif hold and free.get(name, 0) > 0:
+            free[name] -= 1
+            leased = {"state": SENDING, "attempts": 1, "first_at": now, "lease_until": until}
+            fresh.append(row | _NEW | leased | {"lease_owner": hold.owner})
+        else:
+            fresh.append(row | _NEW)
+            result.waiting.add(name)
         busy.add(row["lane"])
-    connection.execute(insert(deliveries), fresh)
-    return replaced
+    if until:
+        ids = {row.idempotency_key: row.id for row in connection.execute(_INSERT, fresh)}
+        result.started = [_as_claimed(ids[r["idempotency_key"]], r) for r in fresh if r["state"] == SENDING]
+    else:
+        connection.execute(insert(deliveries), fresh)
+    return result
+
+
+_NEW = {"state": WAITING, "held_by": "", "attempts": 0, "first_at": None, "lease_until": 0.0, "lease_owner": ""}
+_INSERT = insert(deliveries).returning(deliveries.c.idempotency_key, deliveries.c.id)
+_BUSY = (
+    select(deliveries.c.lane)
+    .distinct()
+    .where(deliveries.c.lane.in_(bindparam("lanes", expanding=True)), deliveries.c.state.in_(UNFINISHED))
+)
+
+
+def _as_claimed(number: int, row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"id": number, "overlay": None, "reference": "", "error": "", "mapping_version": "", "done_at": None}
 
 
 def _replace(connection: Connection, rows: Sequence[dict[str, Any]], now: float) -> list[int]:
@@ -82,19 +123,21 @@ def _replace(connection: Connection, rows: Sequence[dict[str, Any]], now: float)
 
 
 def claim(
-    connection: Connection, destination: str, state: str, limit: int, now: float, lease: float, owner: str
+    connection: Connection,
+    destination: str,
+    state: str,
+    limit: int,
+    now: float,
+    hold: Hold,
+    kinds: tuple[str, ...] = (),
 ) -> list[dict[str, Any]]:
-    """Take up to `limit` due deliveries of a destination that are in `state` (waiting, or in_doubt to be settled)."""
+    """Take up to `limit` due deliveries of a destination that are in `state` (waiting, or in_doubt to be settled), of
+    these kinds of document only where some are named."""
 
     def take(queues: tuple[int, ...], most: int) -> list[dict[str, Any]]:
-        values = {"b_destination": destination, "from": state, "b_lease": lease, "owner": owner}
-        statement = _claim(queues, connection.dialect.name == "postgresql")
-        return [
-            dict(row)
-            for row in connection.execute(
-                statement, values | instant_values(connection, now) | {"most": most}
-            ).mappings()
-        ]
+        values = {"b_destination": destination, "from": state, "b_lease": hold.lease, "owner": hold.owner}
+        statement = _claim(queues, kinds, connection.dialect.name == "postgresql")
+        return as_dicts(connection.execute(statement, values | instant_values(connection, now) | {"most": most}))
 
     rows = shared(limit, take)
     rows.sort(key=lambda row: int(row["id"]))
@@ -102,12 +145,13 @@ def claim(
 
 
 @cache
-def _claim(queues: tuple[int, ...], skip_locked: bool) -> Any:
+def _claim(queues: tuple[int, ...], kinds: tuple[str, ...], skip_locked: bool) -> Any:
     c, now = deliveries.c, this_instant(skip_locked)
-    due = (c.destination == bindparam("b_destination"), c.state == bindparam("from"), c.due_at <= now)
+    mine = (c.destination == bindparam("b_destination"), c.state == bindparam("from"), DELIVERIES_PENDING)
+    due = ready(deliveries, queues, *mine, c.due_at <= now, skip_locked=skip_locked, kinds=kinds)
     return (
         update(deliveries)
-        .where(c.id.in_(ready(deliveries, queues, *due, skip_locked=skip_locked).scalar_subquery()))
+        .where(c.id.in_(due.scalar_subquery()))
         .values(
             state=SENDING,
             attempts=c.attempts + 1,
@@ -119,25 +163,29 @@ def _claim(queues: tuple[int, ...], skip_locked: bool) -> Any:
     )
 
 
-def record(connection: Connection, outcomes: Sequence[Outcome], owner: str) -> list[Outcome]:
-    """Write outcomes and their attempts, release what they held. Returns those that were still ours to record."""
+def record(connection: Connection, outcomes: Sequence[Outcome], owner: str) -> tuple[list[Outcome], int]:
+    """Write outcomes and their attempts, release what they held. Returns those that were still ours to record, and how
+    many deliveries may go now that could not before."""
     if not outcomes:
-        return []
+        return [], 0
     lock_lanes(connection, (o.lane for o in outcomes))
-    ids = [o.id for o in outcomes]
-    held = select(deliveries.c.id, deliveries.c.attempts).where(
-        deliveries.c.id.in_(ids), deliveries.c.state == SENDING, deliveries.c.lease_owner == owner
-    )
     # The number of the attempt is the fence: a lease that was lost and taken again counts one more.
-    ours = {row.id: row.attempts for row in connection.execute(held)}
+    values = {"ids": [o.id for o in outcomes], "owner": owner}
+    ours = {row.id: row.attempts for row in connection.execute(_OURS, values)}
     mine = [o for o in outcomes if ours.get(o.id) == o.number and ours.pop(o.id)]
     if not mine:
-        return []
+        return [], 0
     connection.execute(_RECORD, [_values(o) for o in mine])
-    connection.execute(insert(attempts), [_attempt(o) for o in mine])
-    release(connection, {o.lane for o in mine if o.state == DELIVERED})
-    return mine
+    connection.execute(_ATTEMPT, [_attempt(o) for o in mine])
+    return mine, release(connection, {o.lane for o in mine if o.state == DELIVERED})
 
+
+_OURS = select(deliveries.c.id, deliveries.c.attempts).where(
+    deliveries.c.id.in_(bindparam("ids", expanding=True)),
+    deliveries.c.state == SENDING,
+    deliveries.c.lease_owner == bindparam("owner"),
+)
+_ATTEMPT = insert(attempts)
 
 _RECORD = (
     update(deliveries)
@@ -147,6 +195,7 @@ _RECORD = (
         due_at=bindparam("b_due"),
         reference=bindparam("b_reference"),
         error=bindparam("b_error"),
+        unsettled=bindparam("b_unsettled"),
         mapping_version=bindparam("b_version"),
         done_at=bindparam("b_done"),
         attempts=deliveries.c.attempts - bindparam("b_uncounted"),
@@ -159,35 +208,38 @@ _RECORD = (
 )
 
 
-def release(connection: Connection, lanes: Iterable[str]) -> None:
-    """Let the first held delivery of each lane go, if nothing unfinished is before it."""
+def release(connection: Connection, lanes: Iterable[str]) -> int:
+    """Let the first held delivery of each lane go, if nothing unfinished is before it. Returns how many went."""
     names = list(lanes)
     if not names:
-        return
-    held = and_(deliveries.c.lane.in_(names), deliveries.c.state == HELD, deliveries.c.held_by == BY_LANE)
-    heads = list(
-        connection.execute(select(func.min(deliveries.c.id)).where(held).group_by(deliveries.c.lane)).scalars()
+        return 0
+    return _free(connection, list(connection.execute(_HEADS, {"lanes": names}).scalars()))
+
+
+_HEADS = (
+    select(func.min(deliveries.c.id))
+    .where(
+        deliveries.c.lane.in_(bindparam("lanes", expanding=True)),
+        deliveries.c.state == HELD,
+        deliveries.c.held_by == BY_LANE,
     )
-    _free(connection, heads)
+    .group_by(deliveries.c.lane)
+)
 
 
-def release_orphans(connection: Connection, limit: int = 500) -> int:
-    """Free heads of lanes whose predecessors have all ended. Finds nothing unless a release was missed."""
-    earlier = deliveries.alias("earlier")
-    orphan = (
-        select(deliveries.c.id)
-        .where(
-            deliveries.c.state == HELD,
-            deliveries.c.held_by == BY_LANE,
-            ~exists().where(
-                earlier.c.lane == deliveries.c.lane,
-                earlier.c.id < deliveries.c.id,
-                earlier.c.state.in_(UNFINISHED),
-            ),
+def release_orphans(connection: Connection, looked_at: int = 2000) -> int:
+    """Free heads of lanes whose predecessors have all ended, of so many of each destination as have waited longest.
+    Finds nothing unless a release was missed."""
+    c, ids = deliveries.c, list[int]()
+    for name in connection.execute(select(destinations.c.name).order_by(destinations.c.name)).scalars().all():
+        held = (c.destination == name, DELIVERIES_PENDING, c.state == HELD)
+        some = (
+            select(c.id, c.lane, c.held_by).where(*held).order_by(c.queue, c.due_at, c.id).limit(looked_at).subquery()
         )
-        .limit(limit)
-    )
-    ids = list(connection.execute(orphan).scalars())
+        earlier = deliveries.alias("earlier")
+        before = (earlier.c.lane == some.c.lane, earlier.c.id < some.c.id, earlier.c.state.in_(UNFINISHED))
+        orphans = select(some.c.id).where(some.c.held_by == BY_LANE, ~exists().where(*before))
+        ids += connection.execute(orphans).scalars()
     return _free(connection, ids)
 
 
@@ -208,37 +260,6 @@ def _free(connection: Connection, ids: Sequence[int]) -> int:
         .values(state=WAITING, held_by="")
     )
     return int(freed.rowcount)
-
-
-def reap(connection: Connection, now: float, spared: Collection[int] = ()) -> int:
-    """Deliveries whose worker's lease ran out: the request may have been sent, so their outcome is in doubt.
-
-    `spared` are under way in this process, which knows better than any clock.
-    """
-    c, moment = deliveries.c, this_instant(connection.dialect.name == "postgresql")
-    late = (c.state == SENDING, c.lease_until <= moment, c.id.not_in(list(spared)))
-    lost = {"state": IN_DOUBT, "lease_until": 0.0, "lease_owner": "", "error": "the worker stopped in the middle"}
-    return int(
-        connection.execute(
-            update(deliveries).where(*late).values(due_at=now, **lost), instant_values(connection, now)
-        ).rowcount
-    )
-
-
-def heartbeat(connection: Connection, ids: Collection[int], owner: str, now: float, lease: float) -> None:
-    """Hold on to what is under way for another lease."""
-    if ids:
-        c, moment = deliveries.c, this_instant(connection.dialect.name == "postgresql")
-        mine = (c.id.in_(list(ids)), c.state == SENDING, c.lease_owner == owner)
-        connection.execute(
-            update(deliveries).where(*mine).values(lease_until=moment + lease), instant_values(connection, now)
-        )
-
-
-def drop_leases(connection: Connection, now: float) -> int:
-    """Only for a single working process: what a former one was sending is in doubt at once."""
-    connection.execute(update(deliveries).where(deliveries.c.state == SENDING).values(lease_until=0.0))
-    return reap(connection, now)
 
 
 def hold_others(connection: Connection, tenant: str, subject: str, by: str) -> int:
@@ -273,7 +294,8 @@ def revive(connection: Connection, ids: Sequence[int], now: float) -> int:
     """Dead deliveries go on from where they stuck, with fresh tries, behind live ones."""
     fresh = {"due_at": now, "attempts": 0, "first_at": None, "error": "", "done_at": None, "queue": REPLAY}
     mine = (deliveries.c.id.in_(list(ids)), deliveries.c.state == DEAD)
-    return int(connection.execute(update(deliveries).where(*mine).values(state=WAITING, **fresh)).rowcount)
+    state = case((deliveries.c.unsettled, IN_DOUBT), else_=WAITING)
+    return int(connection.execute(update(deliveries).where(*mine).values(state=state, **fresh)).rowcount)
 
 
 def overlay(connection: Connection, delivery_id: int, packed: bytes | None, edition: int) -> None:
@@ -314,13 +336,6 @@ def successors(connection: Connection, ids: Sequence[int]) -> int:
     return int(connection.execute(select(func.count()).select_from(deliveries).where(*held)).scalar() or 0)
 
 
-def abandon(connection: Connection, owner: str, now: float) -> int:
-    """A process that stops gives back what it was sending and could not finish: the outcome is in doubt."""
-    mine = (deliveries.c.state == SENDING, deliveries.c.lease_owner == owner)
-    lost = {"state": IN_DOUBT, "lease_until": 0.0, "lease_owner": "", "error": "the process was told to stop"}
-    return int(connection.execute(update(deliveries).where(*mine).values(due_at=now, **lost)).rowcount)
-
-
 def discard(connection: Connection, ids: Sequence[int], now: float, followers: bool = False) -> None:
     """Dead deliveries end without an effect; what they held goes on, or (`followers`) ends with them."""
     mine = and_(deliveries.c.id.in_(list(ids)), deliveries.c.state == DEAD)
@@ -335,9 +350,8 @@ def discard(connection: Connection, ids: Sequence[int], now: float, followers: b
 
 def next_due(connection: Connection, now: float) -> float | None:
     """When the next waiting delivery wants to start, if it lies in the future."""
-    query = select(func.min(deliveries.c.due_at)).where(
-        deliveries.c.state.in_([WAITING, IN_DOUBT]), deliveries.c.due_at > now
-    )
+    c = deliveries.c
+    query = select(func.min(c.due_at)).where(DELIVERIES_PENDING, c.state.in_([WAITING, IN_DOUBT]), c.due_at > now)
     return connection.execute(query).scalar()
 
 
@@ -349,6 +363,7 @@ def _values(o: Outcome) -> dict[str, Any]:
         "b_due": o.due_at,
         "b_reference": o.reference[:200],
         "b_error": o.error,
+        "b_unsettled": o.unsettled,
         "b_version": o.mapping_version,
         "b_done": o.at + o.seconds if ended else None,
         "b_uncounted": 1 if o.uncounted else 0,

@@ -10,8 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from canonical.personal import personal_paths, without
 from hub.store import inbox
-from hub.store.tables import attempts, deliveries, documents, drift_findings, messages, people
+from hub.store.tables import attempts, deliveries, documents, messages, people
 from hub.store.vault import ACTIVE, of
+from hub.store.workbench import drift_findings
 
 KINDS = ("phone", "name", "email")
 ERASED = "erased"
@@ -28,8 +29,10 @@ def index(connection: Connection, rows: Iterable[tuple[int, str, str, bytes]]) -
         for what, value in _values(kind, orjson.loads(body))
     ]
     if found:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        connection.execute(dialect.insert(people).on_conflict_do_nothing(), found)
+        connection.execute(_INDEX[connection.dialect.name], found)
+
+
+_INDEX = {dialect.dialect.name: dialect.insert(people).on_conflict_do_nothing() for dialect in (postgresql, sqlite)}
 
 
 def find(connection: Connection, tenants: Sequence[str], wanted: Mapping[str, str]) -> list[int]:

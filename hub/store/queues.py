@@ -35,16 +35,26 @@ def shared(wanted: int, take: Take) -> list[dict[str, Any]]:
     return rows + take(ALL, left) if left else rows
 
 
-def ready(table: Table, queues: tuple[int, ...], *due: ColumnElement[bool], skip_locked: bool) -> Select[Any]:
-    """Ids of rows that are due, the most urgent queue first and the oldest first within it; `:most` of them.
+def ready(
+    table: Table, queues: tuple[int, ...], *due: ColumnElement[bool], skip_locked: bool, kinds: tuple[str, ...] = ()
+) -> Select[Any]:
+    """Ids of rows that are due, the most urgent queue first and the oldest first within it; `:most` of them. Of these
+    kinds only, where some are named.
 
-    Each queue is a range of an index that begins with it: what waits for later costs nothing, however much there is.
+    Each queue is a range of an index: what waits for later, or is of another kind, costs nothing, however much it is.
     """
+    order = [table.c.due_at, table.c.id] if "destination" in table.c else [table.c.id]
 
-    def one(queue: int) -> Any:
-        query = select(table.c.id).where(table.c.queue == queue, *due).order_by(*order).limit(bindparam("most"))
+    def some(*conditions: ColumnElement[bool]) -> Any:
+        query = select(*order).where(*conditions, *due).order_by(*order).limit(bindparam("most"))
         return select(query.with_for_update(skip_locked=True).subquery() if skip_locked else query.subquery())
 
-    order = (table.c.due_at, table.c.id) if "destination" in table.c else (table.c.id,)
+    def one(queue: int) -> Any:
+        if not kinds:
+            return some(table.c.queue == queue)
+        each = union_all(*(some(table.c.queue == queue, table.c.kind == kind) for kind in kinds)).subquery()
+        oldest = select(*each.c).order_by(*each.c).limit(bindparam("most")).subquery()
+        return select(oldest)
+
     parts = union_all(*(one(queue) for queue in queues)).subquery()
     return select(parts.c.id).limit(bindparam("most"))

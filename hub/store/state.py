@@ -1,13 +1,14 @@
 """Small shared state: destinations' circuits and budgets, pull cursors, counters, quarantine, tokens."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hub.breaker import Circuit
+from hub.breaker import WHOLE, Circuit
 from hub.store.tables import budgets, counters, credentials, destinations, pulls, quarantine, tokens
 from hub.throttle import Bucket, ready_in, take
 
@@ -22,14 +23,24 @@ def ensure_destination(connection: Connection, name: str) -> None:
 
 def destination(connection: Connection, name: str, *, lock: bool = False) -> RowMapping:
     """A destination's shared state; with `lock`, until the end of the transaction."""
-    query = select(destinations).where(destinations.c.name == name)
-    if lock:
-        query = query.with_for_update()
-    row = connection.execute(query).mappings().first()
+    query = _LOCKED if lock else _DESTINATION
+    row = connection.execute(query, {"name": name}).mappings().first()
     if row is None:
         ensure_destination(connection, name)
-        row = connection.execute(query).mappings().one()
+        row = connection.execute(query, {"name": name}).mappings().one()
     return row
+
+
+_DESTINATION = select(destinations).where(destinations.c.name == bindparam("name"))
+_LOCKED = _DESTINATION.with_for_update()
+
+
+def destinations_of(connection: Connection, names: Sequence[str]) -> Sequence[RowMapping]:
+    """The shared state of these destinations, as far as they have one."""
+    return connection.execute(_DESTINATIONS, {"names": list(names)}).mappings().all()
+
+
+_DESTINATIONS = select(destinations).where(destinations.c.name.in_(bindparam("names", expanding=True)))
 
 
 def look_at(connection: Connection, name: str) -> RowMapping | None:
@@ -37,13 +48,17 @@ def look_at(connection: Connection, name: str) -> RowMapping | None:
     return connection.execute(select(destinations).where(destinations.c.name == name)).mappings().first()
 
 
-def circuit_of(row: Mapping[str, Any] | RowMapping) -> Circuit:
-    """The circuit kept in a destination's row."""
+def circuits_of(row: Mapping[str, Any] | RowMapping) -> dict[str, Circuit]:
+    """The circuits kept in a destination's row, by kind of document."""
     if not row.get("circuit"):
-        return Circuit()
+        return {}
     kept = json.loads(row["circuit"])
-    slices = tuple((s[0], s[1], s[2]) for s in kept["slices"])
-    return Circuit(kept["state"], kept["until"], slices, kept["forced"])
+    if "slices" in kept:  # of a hub that had one for all kinds; it learns again what a person did not force
+        return {WHOLE: Circuit(forced=kept["forced"])} if kept["forced"] else {}
+    return {
+        kind: Circuit(c["state"], c["until"], tuple((s[0], s[1], s[2]) for s in c["slices"]), c["forced"])
+        for kind, c in kept.items()
+    }
 
 
 def bucket_of(row: RowMapping) -> Bucket | None:
@@ -52,16 +67,27 @@ def bucket_of(row: RowMapping) -> Bucket | None:
 
 
 def keep_destination(connection: Connection, name: str, now: float, **values: Any) -> None:
-    """Write `circuit` (a Circuit), `bucket` (a Bucket) or `paused` (text)."""
+    """Write `circuits` (kind to Circuit), `bucket` (a Bucket) or `paused` (text)."""
     changed: dict[str, Any] = {"updated_at": now}
-    if "circuit" in values:
-        c: Circuit = values["circuit"]
-        changed["circuit"] = json.dumps({"state": c.state, "until": c.until, "slices": c.slices, "forced": c.forced})
+    if "circuits" in values:
+        circuits: dict[str, Circuit] = values["circuits"]
+        changed["circuit"] = json.dumps(
+            {
+                kind: {"state": c.state, "until": c.until, "slices": c.slices, "forced": c.forced}
+                for kind, c in circuits.items()
+            }
+        )
     if "bucket" in values:
         changed |= {"tokens": values["bucket"].tokens, "tokens_at": values["bucket"].at}
     if "paused" in values:
         changed["paused"] = values["paused"][:200]
-    connection.execute(update(destinations).where(destinations.c.name == name).values(**changed))
+    connection.execute(_kept(tuple(changed)), {"b_name": name, **{f"b_{k}": v for k, v in changed.items()}})
+
+
+@cache
+def _kept(columns: tuple[str, ...]) -> Any:
+    values: dict[str, Any] = {name: bindparam(f"b_{name}") for name in columns}
+    return update(destinations).where(destinations.c.name == bindparam("b_name")).values(values)
 
 
 def take_budget(connection: Connection, name: str, rate: float, now: float) -> float:
@@ -120,15 +146,20 @@ def count(connection: Connection, increments: Mapping[tuple[str, ...], float]) -
     """Add to counters; a key is (metric, label values ...). Last in a transaction: all processes share these rows."""
     if not increments:
         return
-    rows = [
-        {"name": key[0], "labels": json.dumps(key[1:], ensure_ascii=False), "value": value}
-        for key, value in sorted(increments.items())
-    ]
-    statement = _insert(connection, counters)
-    statement = statement.on_conflict_do_update(
-        index_elements=["name", "labels"], set_={"value": counters.c.value + statement.excluded.value}
-    )
-    connection.execute(statement, rows)
+    rows = [{"name": k[0], "labels": _labels(k[1:]), "value": value} for k, value in sorted(increments.items())]
+    connection.execute(_counting(connection.dialect.name), rows)
+
+
+@lru_cache(maxsize=1024)
+def _labels(values: tuple[str, ...]) -> str:
+    return json.dumps(values, ensure_ascii=False)
+
+
+@cache
+def _counting(dialect: str) -> Any:
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(counters)
+    added = {"value": counters.c.value + statement.excluded.value}
+    return statement.on_conflict_do_update(index_elements=["name", "labels"], set_=added)
 
 
 def reject(connection: Connection, rows: list[dict[str, Any]]) -> None:

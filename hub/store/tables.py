@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Double,
     Index,
     Integer,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
     text,
 )
 
@@ -27,12 +29,16 @@ LIVE, RETRY, REPLAY, BACKFILL = range(4)
 """Queues of messages and deliveries, the most urgent first; each of the later ones keeps a share (hub.store.queues)."""
 
 metadata = MetaData()
-_Id = BigInteger().with_variant(Integer, "sqlite")
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+_BODY = "body is not null"
+_UNREAD = "state in ('received','fetch')"
+_MOVING = "state in ('waiting','held','sending','in_doubt')"
 
 messages = Table(
     "messages",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("tenant", String(64), nullable=False),
     Column("shop", String(64), nullable=False),
     Column("channel", String(64), nullable=False),
@@ -46,8 +52,8 @@ messages = Table(
     Column("body", Sealed),  # zlib; null on duplicates, and where it was erased or is past its retention
     Column("state", String(16), nullable=False),
     Column("reason", String(200), nullable=False, server_default=""),
-    Column("same_as", _Id),
-    Column("document_id", _Id),
+    Column("same_as", Id),
+    Column("document_id", Id),
     Column("mapping_version", String(128), nullable=False, server_default=""),
     Column("received_at", Double, nullable=False),
     Column("due_at", Double, nullable=False),
@@ -58,20 +64,21 @@ messages = Table(
     Column("queue", Integer, nullable=False, server_default="0"),
     Column("overlay", Sealed),  # zlib; the record as a person mended it, mapped instead of the body
     Index("messages_by_subject", "subject", "id"),
+    Index("messages_with_body", "received_at", sqlite_where=text(_BODY), postgresql_where=text(_BODY)),
     Index(
         "messages_pending",
         "state",
         "queue",
         "id",
-        sqlite_where=text("state in ('received','fetch')"),
-        postgresql_where=text("state in ('received','fetch')"),
+        sqlite_where=text(_UNREAD),
+        postgresql_where=text(_UNREAD),
     ),
 )
 
 documents = Table(
     "documents",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("tenant", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("shop", String(64), nullable=False),
@@ -87,17 +94,18 @@ documents = Table(
     Column("routed", Text, nullable=False, server_default=""),  # destinations that got an earlier version
     Column("review", Boolean, nullable=False, server_default=text("false")),
     Column("mapping_version", String(128), nullable=False),
-    Column("message_id", _Id, nullable=False),
+    Column("message_id", Id, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     UniqueConstraint("tenant", "kind", "shop", "number", name="documents_identity"),
     Index("documents_by_subject", "subject"),
+    Index("documents_by_age", "updated_at"),
 )
 
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("tenant", String(64), nullable=False),
     Column("destination", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
@@ -108,8 +116,8 @@ deliveries = Table(
     Column("lane", String(64), nullable=False),  # what goes in sequence: destination, tenant, shop, order
     Column("sequence", Integer, nullable=False),  # the document's version
     Column("revision", String(40), nullable=False),
-    Column("document_id", _Id, nullable=False),
-    Column("message_id", _Id, nullable=False),
+    Column("document_id", Id, nullable=False),
+    Column("message_id", Id, nullable=False),
     Column("body", Sealed, nullable=False),  # zlib of the canonical JSON of this version
     Column("idempotency_key", String(64), nullable=False, unique=True),
     Column("state", String(16), nullable=False),
@@ -127,6 +135,7 @@ deliveries = Table(
     Column("done_at", Double),
     Column("queue", Integer, nullable=False, server_default="0"),
     Column("overlay", Sealed),  # zlib; the document as a person mended it, sent instead of the body
+    Column("unsettled", Boolean, nullable=False, server_default=text("false")),  # still in doubt
     Index("deliveries_by_subject", "subject", "id"),
     Index("deliveries_lane", "lane", "id"),
     Index(
@@ -136,17 +145,29 @@ deliveries = Table(
         "queue",
         "due_at",
         "id",
-        sqlite_where=text("state in ('waiting','held','sending','in_doubt')"),
-        postgresql_where=text("state in ('waiting','held','sending','in_doubt')"),
+        sqlite_where=text(_MOVING),
+        postgresql_where=text(_MOVING),
+    ),
+    Index(
+        "deliveries_pending_of_kind",
+        "destination",
+        "kind",
+        "state",
+        "queue",
+        "due_at",
+        "id",
+        sqlite_where=text(_MOVING),
+        postgresql_where=text(_MOVING),
     ),
     Index("deliveries_by_message", "message_id"),
+    Index("deliveries_by_document", "document_id"),
 )
 
 attempts = Table(
     "attempts",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("delivery_id", _Id, nullable=False),
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("delivery_id", Id, nullable=False),
     Column("number", Integer, nullable=False),
     Column("at", Double, nullable=False),
     Column("seconds", Double, nullable=False),
@@ -162,7 +183,7 @@ destinations = Table(
     "destinations",
     metadata,
     Column("name", String(64), primary_key=True),
-    Column("circuit", Text, nullable=False, server_default=""),
+    Column("circuit", Text, nullable=False, server_default=""),  # JSON: kind of document, or *, to its circuit
     Column("tokens", Double),
     Column("tokens_at", Double),
     Column("paused", String(200), nullable=False, server_default=""),  # why; empty: not paused
@@ -201,7 +222,7 @@ counters = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("at", Double, nullable=False),
     Column("actor", String(64), nullable=False),
     Column("act", String(64), nullable=False),
@@ -213,7 +234,7 @@ audit = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("shop", String(64), nullable=False, index=True),
     Column("at", Double, nullable=False),
     Column("code", String(64), nullable=False),
@@ -226,7 +247,7 @@ quarantine = Table(
 tokens = Table(
     "tokens",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("name", String(64), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
     Column("hash", String(64), nullable=False, unique=True),  # SHA-256 of a 256-bit random token
@@ -237,7 +258,7 @@ tokens = Table(
 alerts = Table(
     "alerts",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("notifier", String(64), nullable=False),  # name in hub.toml
     Column("about", String(160), nullable=False),  # a group, or what waits
     Column("title", String(300), nullable=False),
@@ -287,7 +308,7 @@ people = Table(
     "people",
     metadata,
     Column("hash", String(64), primary_key=True),  # keyed, of a phone, name or e-mail address
-    Column("document_id", _Id, primary_key=True, autoincrement=False),
+    Column("document_id", Id, primary_key=True, autoincrement=False),
     Index("people_by_document", "document_id"),
 )
 
@@ -300,94 +321,12 @@ credentials = Table(
     Column("updated_at", Double, nullable=False),
 )
 
-mapping_versions = Table(
-    "mapping_versions",
-    metadata,
-    Column("name", String(128), primary_key=True),  # channels/taobao/order
-    Column("version", String(160), primary_key=True),  # taobao/order@3f2a9c1b
-    Column("sources", Text, nullable=False),  # JSON: path below the folder of mappings -> text; all that it is made of
-    Column("origin", String(16), nullable=False),  # file | api | mend
-    Column("based_on", String(160), nullable=False, server_default=""),  # the version that its author had before them
-    Column("created_at", Double, nullable=False),
-    Column("created_by", String(64), nullable=False),
-    Column("why", Text, nullable=False, server_default=""),
-)
 
-mapping_activations = Table(
-    "mapping_activations",
-    metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("name", String(128), nullable=False),
-    Column("sequence", Integer, nullable=False),  # 1, 2, 3 ... of a name; the highest is in force
-    Column("version", String(160), nullable=False),  # empty: the file on disk is followed again
-    Column("at", Double, nullable=False),
-    Column("actor", String(64), nullable=False),
-    Column("why", Text, nullable=False, server_default=""),
-    Column("forced", Boolean, nullable=False, server_default=text("false")),
-    UniqueConstraint("name", "sequence", name="mapping_activations_once"),  # of two at once, one wins
-)
+def _written_out(column: Column[str], *words: str) -> ColumnElement[bool]:
+    """`column in (words)` without parameters: SQLite uses a partial index only where it can read its condition."""
+    return column.in_([literal_column(f"'{word}'") for word in words])
 
-mapping_diffs = Table(
-    "mapping_diffs",
-    metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("name", String(128), nullable=False),
-    Column("old", String(160), nullable=False),
-    Column("new", String(160), nullable=False),
-    Column("at", Double, nullable=False),
-    Column("actor", String(64), nullable=False),
-    Column("report", Text, nullable=False),  # JSON
-    Index("mapping_diffs_by_name", "name", "new"),
-)
 
-mapping_shadows = Table(
-    "mapping_shadows",
-    metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("name", String(128), nullable=False, index=True),
-    Column("version", String(160), nullable=False),
-    Column("started_at", Double, nullable=False),
-    Column("until", Double, nullable=False),
-    Column("actor", String(64), nullable=False),
-    Column("cursor", _Id, nullable=False),  # the last message that was looked at
-    Column("report", Text, nullable=False, server_default=""),  # JSON
-    Column("ended_at", Double),
-    Column("lease_until", Double, nullable=False, server_default="0"),
-    Column("lease_owner", String(64), nullable=False, server_default=""),
-)
-
-drift_profiles = Table(
-    "drift_profiles",
-    metadata,
-    Column("shop", String(64), primary_key=True),
-    Column("kind", String(16), primary_key=True),
-    Column("channel", String(64), nullable=False),
-    Column("cursor", _Id, nullable=False, server_default="0"),  # the last message that was looked at
-    Column("records", BigInteger, nullable=False, server_default="0"),
-    Column("profile", LargeBinary),  # zlib of JSON: what each path of the wire has held
-    Column("lease_until", Double, nullable=False, server_default="0"),
-    Column("lease_owner", String(64), nullable=False, server_default=""),
-    Column("updated_at", Double, nullable=False, server_default="0"),
-)
-
-drift_findings = Table(
-    "drift_findings",
-    metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("shop", String(64), nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("channel", String(64), nullable=False),
-    Column("what", String(16), nullable=False),  # new_field | new_word | vanished | new_type
-    Column("path", String(300), nullable=False),
-    Column("detail", String(200), nullable=False),  # the word, or the types
-    Column("count", BigInteger, nullable=False),
-    Column("first_at", Double, nullable=False),
-    Column("last_at", Double, nullable=False),
-    Column("message_id", _Id),  # the newest sample
-    Column("sample", Text, nullable=False, server_default=""),  # masked
-    Column("opened_at", Double, nullable=False),  # first_at, until it is opened again
-    Column("told_at", Double),  # when the alert hook took it
-    Column("closed_at", Double),
-    Column("closed_by", String(64), nullable=False, server_default=""),
-    UniqueConstraint("shop", "kind", "what", "path", "detail", name="drift_findings_once"),
-)
+MESSAGES_PENDING = _written_out(messages.c.state, "received", "fetch")
+DELIVERIES_PENDING = _written_out(deliveries.c.state, "waiting", "held", "sending", "in_doubt")
+"""The conditions of the partial indexes; a query for what is unfinished has them beside its own."""

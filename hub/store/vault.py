@@ -5,7 +5,6 @@ so that rows of before, and of other keys, stay readable. Without hub.key nothin
 readable. The columns do it by themselves (`Sealed`), for the store whose transaction is open.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -111,7 +110,7 @@ class Vault:
     def hashed(self, tenant: str, kind: str, value: str) -> str:
         """What a phone, name or address is found by: the same for equal ones, and nothing that could be read."""
         text = f"{tenant}\0{kind}\0{value}".encode()
-        return hmac.new(self._people, text, hashlib.sha256).hexdigest()
+        return hmac.digest(self._people, text, "sha256").hex()
 
     def _opened(self, sealed: bytes) -> bytes:
         if len(sealed) == 32:  # made before there was a hub.key

@@ -235,9 +235,9 @@ def _equal(query: Select[Any], table: Any, **values: Any) -> Select[Any]:
     return query
 
 
-def latencies(connection: Connection) -> list[float]:
-    """Seconds from accepted to delivered of every delivery, oldest delivery first."""
+def latencies(connection: Connection, after: int = 0) -> list[float]:
+    """Seconds from accepted to delivered of every delivery with a higher id, oldest delivery first."""
     d = deliveries.c
     taken = (d.done_at - d.accepted_at).label("seconds")
-    rows = connection.execute(select(taken).where(d.state == outbox.DELIVERED).order_by(d.id)).scalars()
+    rows = connection.execute(select(taken).where(d.state == outbox.DELIVERED, d.id > after).order_by(d.id)).scalars()
     return [float(v) for v in rows]

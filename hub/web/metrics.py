@@ -94,7 +94,7 @@ class _Scrape(Collector):
         paused = GaugeMetricFamily("hub_paused", "1 while nothing is sent there", labels=("destination",))
         for name in self._destinations:
             row = state.look_at(self._connection, name)
-            circuit = state.circuit_of(row) if row else breaker.Circuit()
+            circuit = breaker.overall(state.circuits_of(row)) if row else breaker.Circuit()
             for what in _STATES:
                 circuits.add_metric((name, what), float((circuit.forced or circuit.state) == what))
             paused.add_metric((name,), float(bool(row and row["paused"])))

@@ -8,7 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from hub.wiring import Hub
 
-_MOST = 2**63 - 1
+MOST = 2**63 - 1
+"""The largest whole number that a database can be asked for."""
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 
 
@@ -30,7 +31,7 @@ def _or_none(value: Any) -> Any:
 
 TheHub = Annotated[Hub, Depends(_hub)]
 CurrentHub = Annotated[Hub, Depends(_current)]
-Id = Annotated[int, Path(ge=1, le=_MOST, description="id", examples=[17])]
+Id = Annotated[int, Path(ge=1, le=MOST, description="id", examples=[17])]
 Word = Annotated[str, StringConstraints(max_length=128, pattern=_PLAIN)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PLAIN)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]

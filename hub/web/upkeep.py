@@ -12,8 +12,9 @@ class Destination(Answer):
 
     name: str = Field(examples=["erp"])
     kind: str = Field(description="its adapter", examples=["http"])
-    breaker: Literal["closed", "open", "half_open"]
+    breaker: Literal["closed", "open", "half_open"] = Field(description="the worst of its operations")
     forced: bool = Field(description="a person forced the breaker")
+    operations: dict[str, str] = Field(description="breakers by kind of document", examples=[{"refund": "open"}])
     paused: str = Field(description="why it is paused; empty: it is not")
     counts: dict[str, int] = Field(description="deliveries by state", examples=[{"delivered": 812, "waiting": 3}])
     oldest_waiting: Time = Field(description="when the oldest delivery that is not through was accepted")

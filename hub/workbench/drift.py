@@ -2,6 +2,7 @@
 bounded number of them a turn, in one process of many."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,16 +25,20 @@ from hub.store.history import newest_message
 log = structlog.get_logger("hub.drift")
 
 
+EACH, BREATH = 4, 0.004
+"""Messages after which the others have their turn, and seconds of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How much is looked at, and how soon it is told.
 
-    `limit`: messages in one turn, some 30 ms of work. `lag`: seconds behind the present, since a message that got its
+    `limit`: messages in one turn, 10 to 60 ms of work. `lag`: seconds behind the present, since a message that got its
     id first may be committed last. `backlog`: messages that the walk may be behind before it takes a sample of them.
     `settled`, `gone`: see hub.mapping.profile. `findings`: kept of one shop and kind.
     """
 
-    limit: int = 300
+    limit: int = 60
     lag: float = 2.0
     backlog: int = 3000
     settled: int = SETTLED
@@ -114,7 +119,9 @@ class Drift:
 
     def _learn(self, rows: Sequence[Mapping[str, Any]], kept: Mapping[_Shape, bytes | None]) -> Learned:
         learned = Learned()
-        for row in rows:
+        for number, row in enumerate(rows, 1):
+            if number % EACH == 0:
+                time.sleep(BREATH)  # in a thread of its own, which must not keep the others from the interpreter
             shape = (row["shop"], row["kind"])
             thin = row["key"] and not row["subject"]
             known = None if row["body"] is None or row["kind"] == RAW or thin else self.known(*shape)

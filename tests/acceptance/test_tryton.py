@@ -23,7 +23,7 @@ from dlq import shelf
 from hub import clock, wire
 from hub.processes import free_port, running
 from hub.store import Store, outbox, views
-from tests.erp import Erp
+from tests.erp import TAX, Erp
 from tests.rig import order
 
 SKUS = ["CUP-1", "CUP-2", "PLATE-1"]
@@ -161,9 +161,9 @@ def wait_until(store: Store, delivered: int | None = None) -> None:
     raise AssertionError(f"still {counts}")
 
 
-def attempt(erp: Erp, kind: str, number: str, body: Any, *, key: str = "", ask: bool = False) -> Any:
+def attempt(erp: Erp, kind: str, number: str, body: Any, *, key: str = "", ask: bool = False, **settings: str) -> Any:
     """One push (or look-up) over the hub's own client."""
-    settings = {"url": erp.url, "database": "books", "key": key or erp.key}
+    settings |= {"url": erp.url, "database": "books", "key": key or erp.key}
     adapter = ADAPTER(ADAPTER.Settings.model_validate(settings))
     delivery = Delivery(
         id="1", tenant="default", destination="erp", kind=kind, shop="site", key=number, subject=number, revision="1",
@@ -210,6 +210,38 @@ class TestWhatItRefuses:
         with pytest.raises(Refused) as cancelled:
             attempt(erp, "order", "E4", document("E4", state="cancelled"))
         assert (changed.value.code, cancelled.value.code) == ("delivery.frozen", "delivery.frozen")
+
+
+class TestTax:
+    """The channel's prices hold the tax; the ERP keeps it apart, and its totals are the channel's to the cent."""
+
+    def test_is_kept_apart(self, erp: Erp) -> None:
+        attempt(erp, "order", "X1", document("X1", amount="22.60"), tax=TAX)
+        assert self.books(erp, "X1") == ("20.00", "2.60", "22.60")
+
+    def test_and_the_total_stays_the_channels_whatever_the_division_leaves(self, erp: Erp) -> None:
+        lines = [{"line_no": "1", "sku": "CUP-2", "quantity": 3, "amount": "10.01"}]
+        totals = {"payable": "13.51", "shipping": "3.50"}
+        attempt(erp, "order", "X2", document("X2", lines=lines, totals=totals), tax=TAX)
+        assert self.books(erp, "X2")[2] == "13.51"
+
+    def test_a_return_takes_its_tax_back(self, erp: Erp) -> None:
+        line = {"line_no": "1", "sku": "CUP-2", "quantity": 1, "amount": "11.30"}
+        back = {"refund_no": "X3", "order_no": "X1", "kind": "return_and_refund", "state": "refunded", "shop": "site",
+                "amount": "11.30", "currency": "CNY", "lines": [line]}  # fmt: skip
+        attempt(erp, "refund", "X3", back, tax=TAX)
+        assert self.books(erp, "X3") == ("-10.00", "-1.30", "-11.30")
+
+    def test_one_that_it_does_not_have_is_a_matter_of_its_settings(self, erp: Erp) -> None:
+        with pytest.raises(Refused) as refused:
+            attempt(erp, "order", "X4", document("X4"), tax="VAT 99%")
+        assert refused.value.code == "delivery.erp_settings"
+
+    def books(self, erp: Erp, number: str) -> tuple[str, ...]:
+        """Untaxed, tax and total of a sale."""
+        names = ("untaxed_amount", "tax_amount", "total_amount")
+        (sale,) = erp.search("sale.sale", [["reference", "=", number]], *names)
+        return tuple(sale[name]["decimal"] for name in names)
 
 
 class TestSafeToRepeat:

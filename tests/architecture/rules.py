@@ -17,7 +17,7 @@ TEST_FILE_LINES = 450
 _CLOCKS = re.compile(r"(?:^|\.)(?:datetime\.(?:now|utcnow|today)|date\.today|time\.(?:time|time_ns|localtime|gmtime))$")
 _CLOCK_FILE = "hub/clock.py"
 _MIGRATIONS = "hub/store/migrations/versions/"
-_BROAD_FILES = ("hub/flow.py", "hub/receiving.py", "hub/workers.py")
+_BROAD_FILES = ("hub/dispatch.py", "hub/flow.py", "hub/gathering.py", "hub/receiving.py", "hub/workers.py")
 _JSON_FILE = "canonical/parsing.py"
 _MONEY = re.compile(
     r"amount|price|fee|paid|payment|total|money|discount|tax|refund|balance|deposit|freight|postage", re.IGNORECASE

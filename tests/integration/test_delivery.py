@@ -8,8 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from hub import clock, desk
-from hub.store import audit, inbox, outbox, state, views
+from hub import clock, desk, erasure
+from hub.store import audit, inbox, leases, outbox, state, views
 from hub.workers import give_back
 from tests.rig import Rig, order
 
@@ -39,7 +39,7 @@ async def test_the_breaker_opens_waits_probes_and_closes(make_rig: Callable[...,
     await rig.flow.translate()
     await rig.deliver()
     shared = await rig.read(state.destination, "erp")
-    assert state.circuit_of(shared).state == "open"
+    assert state.circuits_of(shared)["order"].state == "open"
     tried = len(rig.seen)
     await asyncio.sleep(0.8)
     assert await rig.deliver() == 0
@@ -47,7 +47,7 @@ async def test_the_breaker_opens_waits_probes_and_closes(make_rig: Callable[...,
     rig.answer = lambda _r: httpx.Response(200)
     await asyncio.sleep(1.0)
     assert await rig.deliver() == 1
-    assert state.circuit_of(await rig.read(state.destination, "erp")).state == "closed"
+    assert state.circuits_of(await rig.read(state.destination, "erp"))["order"].state == "closed"
     await rig.work()
     assert set(await rig.states()) == {"delivered"}
     turns = [a["act"] for a in await rig.read(audit.entries)]
@@ -60,7 +60,7 @@ async def test_refusals_do_not_open_the_breaker(make_rig: Callable[..., Rig]) ->
     for number in range(6):
         await rig.push(order(f"W{number}"))
     await rig.work()
-    assert state.circuit_of(await rig.read(state.destination, "erp")).state == "closed"
+    assert state.circuits_of(await rig.read(state.destination, "erp"))["order"].state == "closed"
 
 
 async def test_refused_credentials_pause_the_destination_with_one_ticket(make_rig: Callable[..., Rig]) -> None:
@@ -104,6 +104,40 @@ async def test_a_lost_answer_is_asked_for_before_anything_is_sent_again(make_rig
     assert [r.method for r in rig.seen] == ["POST", "GET"]
 
 
+@pytest.mark.parametrize("erased", [False, True])
+async def test_what_cannot_be_asked_about_now_stays_in_doubt_and_is_not_sent_again(
+    make_rig: Callable[..., Rig], erased: bool
+) -> None:
+    look_up = '{ url = "https://erp.example.com/d/{idempotency_key}" }'
+    retry = '{ first = "300ms", factor = 1, jitter = 0, give_up_after = "1s" }'
+    rig = make_rig(breaker_toml(look_up=look_up, retry=retry))
+    asked = 503
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(asked, json={})
+        raise httpx.ReadError("cut")
+
+    rig.answer = answer
+    await rig.push(order())
+    await rig.work()
+    await asyncio.sleep(0.4)
+    await rig.work()
+    assert await rig.states() == ["in_doubt"], "it was asked about in vain"
+    await asyncio.sleep(1.2)
+    await rig.work()
+    (letter,) = await rig.open_letters()
+    assert await rig.states() == ["dead"]
+    if erased:
+        who = {"name": "Rosa Lind"}
+        await rig.run(erasure.erase, who, await rig.read(erasure.find, who), "li", force=False)
+    asked = 200
+    await rig.run(desk.replay, [letter["id"]], "kim")
+    await rig.work()
+    assert await rig.states() == ["delivered"]
+    assert [r.method for r in rig.seen].count("POST") == 1, "a replay asks as well"
+
+
 async def test_a_lost_answer_without_look_up_goes_out_again_with_the_same_key(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(breaker_toml())
     answers = iter([httpx.ReadTimeout("slow"), None])
@@ -145,8 +179,8 @@ async def test_what_a_dead_worker_was_sending_is_in_doubt(rig: Rig) -> None:
     assert len(claim.rows) == 1
     await run_out(rig)
     now = clock.now().timestamp()
-    assert await rig.run(outbox.reap, now) == 1
-    again = await rig.run(outbox.claim, "erp", outbox.IN_DOUBT, 10, now, 30.0, "another")
+    assert await rig.run(leases.reap, now) == 1
+    again = await rig.run(outbox.claim, "erp", outbox.IN_DOUBT, 10, now, inbox.Hold("another", 30.0))
     assert [row["id"] for row in again] == [claim.rows[0]["id"]]
 
 
@@ -155,7 +189,7 @@ async def test_a_late_worker_records_nothing(rig: Rig) -> None:
     await rig.flow.translate()
     claim = await rig.flow.claim("erp", 10)
     await run_out(rig)
-    await rig.run(outbox.reap, clock.now().timestamp())
+    await rig.run(leases.reap, clock.now().timestamp())
     await rig.flow.deliver("erp", claim.rows[0], False)
     assert await rig.states() == ["in_doubt"]
 
@@ -165,7 +199,7 @@ async def test_what_this_process_is_sending_is_not_taken_from_it_whatever_the_cl
     await rig.flow.translate()
     (row,) = (await rig.flow.claim("erp", 10)).rows
     await run_out(rig)
-    assert await rig.run(outbox.reap, clock.now().timestamp(), {row["id"]}) == 0
+    assert await rig.run(leases.reap, clock.now().timestamp(), {row["id"]}) == 0
     await rig.flow.deliver("erp", row, False)
     assert await rig.states() == ["delivered"]
 
@@ -176,9 +210,9 @@ async def test_a_heartbeat_holds_a_lease(rig: Rig) -> None:
     (row,) = (await rig.flow.claim("erp", 10)).rows
     await run_out(rig)
     now = clock.now().timestamp()
-    await rig.run(outbox.heartbeat, [row["id"]], "somebody else", now, 60.0)
-    await rig.run(outbox.heartbeat, [row["id"]], rig.hub.store.owner, now, 60.0)
-    assert await rig.run(outbox.reap, now) == 0
+    await rig.run(leases.heartbeat, [row["id"]], "somebody else", now, 60.0)
+    await rig.run(leases.heartbeat, [row["id"]], rig.hub.store.owner, now, 60.0)
+    assert await rig.run(leases.reap, now) == 0
 
 
 @pytest.mark.parametrize("minutes", [-1, 1])
@@ -191,7 +225,7 @@ async def test_clocks_may_differ_by_a_minute(rig: Rig, minutes: int) -> None:
     clock.agree(clock.system() + timedelta(minutes=minutes))
     assert abs((clock.now() - clock.system()).total_seconds()) > 50
     assert len((await rig.flow.claim("erp", 10)).rows) == 1, "a claim goes by PostgreSQL's clock"
-    assert await rig.run(outbox.reap, clock.now().timestamp()) == 0, "so does the reaper"
+    assert await rig.run(leases.reap, clock.now().timestamp()) == 0, "so does the reaper"
     await rig.hub.store.agree_on_time()
     assert abs((clock.now() - clock.system()).total_seconds()) < 5
 
@@ -277,3 +311,62 @@ async def test_a_process_that_stops_gives_back_what_it_holds(rig: Rig) -> None:
     assert await rig.states() == ["in_doubt"]
     await rig.work()
     assert await rig.states() == ["delivered", "delivered"]
+
+
+def refund(number: str) -> dict[str, object]:
+    """A refund of the own site."""
+    asked = "2026-11-01T09:00:00Z"
+    about = {
+        "refund_no": number,
+        "order_no": f"W{number}",
+        "type": "refund_only",
+        "status": "requested",
+        "amount": "5.00",
+    }
+    return {**about, "currency": "CNY", "created_at": asked, "updated_at": asked}
+
+
+async def test_the_breaker_is_of_one_operation_and_the_others_go_on(make_rig: Callable[..., Rig]) -> None:
+    settings = breaker_toml(breaker='{ failures = 0.5, over = "60s", at_least = 3, open_for = "5s" }')
+    rig = make_rig(settings + '[[routes]]\non = "refund"\nto = ["erp"]\n')
+    rig.answer = lambda request: httpx.Response(503 if b"refund_no" in request.content else 200)
+    for number in range(4):
+        await rig.push(refund(f"R{number}"))
+    await rig.work()
+    circuits = state.circuits_of(await rig.read(state.destination, "erp"))
+    assert circuits["refund"].state == "open"
+    tried = len(rig.seen)
+    await rig.push(order())
+    await rig.push(refund("R9"))
+    await rig.work()
+    assert [b.get("order_no") for b in rig.bodies()[tried:]] == ["W1001"], "orders go on, refunds wait"
+    rig.answer = lambda _r: httpx.Response(200)
+    await asyncio.sleep(5.2)
+    assert await rig.deliver() == 1, "one probes"
+    await rig.work()
+    assert set(await rig.states()) == {"delivered"}
+    turns = [(a["act"], a["detail"]) for a in await rig.read(audit.entries)]
+    assert turns == [
+        ("breaker.closed", "refund: was half_open"),
+        ("breaker.half_open", "refund: was open"),
+        ("breaker.open", "refund: was closed"),
+    ]
+
+
+async def test_a_person_forces_one_operation_or_all_of_them(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig()
+    await rig.run(desk.force_breaker, "erp", "open", "kim", "refund")
+    await rig.push(refund("R1"))
+    await rig.push(order())
+    await rig.work()
+    assert await rig.states() == ["waiting", "delivered"]
+    await rig.run(desk.force_breaker, "erp", "open", "kim")
+    await rig.push(order("W2"))
+    await rig.work()
+    assert await rig.states() == ["waiting", "delivered", "waiting"]
+    await rig.run(desk.force_breaker, "erp", "closed", "kim")
+    await rig.work()
+    assert await rig.states() == ["waiting", "delivered", "delivered"], "what was forced of one kind stays"
+    await rig.run(desk.force_breaker, "erp", "auto", "kim", "refund")
+    await rig.work()
+    assert set(await rig.states()) == {"delivered"}

@@ -1,13 +1,14 @@
 """Pulling by windows: nothing skipped, nothing stored twice, wherever it is interrupted."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import datetime
 from typing import Any
 
 import httpx
 import pytest
 
+from adapters.port import Page
 from hub import pulling
 from hub.store import audit, inbox, state, views
 from tests.rig import Rig, order
@@ -109,6 +110,26 @@ async def test_refused_credentials_pause_the_pull_and_nothing_else(make_rig: Cal
     assert [a["act"] for a in await rig.read(audit.entries)] == ["pull.paused"]
     await rig.push(order())
     assert len(await rig.run(inbox.claim, inbox.RECEIVED, 10, 9e12, 1.0, "x")) == 1
+
+
+class Broken:
+    """An adapter with a mistake of its own."""
+
+    def pull(self, *_: Any) -> Generator[httpx.Request, httpx.Response, Page]:
+        yield httpx.Request("GET", "https://site.example.com/api/orders")
+        raise KeyError("orders")
+
+
+async def test_an_adapter_s_own_mistake_is_shown_and_pauses_the_pull(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(TOML)
+    adapter: Any = Broken()
+    rig.hub.shops["list"].channel = adapter
+    for _ in range(3):
+        await pull_all(rig)
+        await rig.run(state.keep_pull, "list", "order", due_at=0.0)
+    row = await rig.read(state.pull_state, "list", "order")
+    assert (row["failures"], row["error"]) == (3, "hub.internal: KeyError: 'orders'")
+    assert row["paused"] == row["error"]
 
 
 @pytest.mark.parametrize("pull_first", [True, False])

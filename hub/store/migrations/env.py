@@ -3,11 +3,11 @@
 from alembic import context
 
 from dlq.groups import metadata as letters
-from hub.store.tables import metadata
+from hub.store.workbench import mapping_versions
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=[metadata, letters],
+    target_metadata=[mapping_versions.metadata, letters],
     render_as_batch=True,
     transaction_per_migration=False,
 )

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import Field
 
-from hub import desk
+from hub import breaker, desk
 from hub.desk import NotFound
 from hub.store import outbox, state, views
 from hub.web import upkeep
@@ -30,6 +30,9 @@ class Forced(Body):
 
     state: Literal["open", "closed", "auto"] = Field(
         description="auto gives it back to its own judgement", examples=["open"]
+    )
+    kind: Literal["", "order", "refund", "shipment", "stock", "invoice"] = Field(
+        "", description="of these documents only; empty: of the whole destination", examples=["refund"]
     )
 
 
@@ -59,7 +62,7 @@ async def resume(name: Named, hub: TheHub, caller: Operator) -> upkeep.Destinati
 async def force_breaker(name: Named, to: Forced, hub: TheHub, caller: Operator) -> upkeep.Destination:
     """Force the circuit breaker open (nothing is sent) or closed (everything is tried). Role: operator."""
     _known(hub, name)
-    await hub.store.run(desk.force_breaker, name, to.state, caller.name)
+    await hub.store.run(desk.force_breaker, name, to.state, caller.name, to.kind)
     return await _one(hub, name)
 
 
@@ -78,13 +81,15 @@ async def _all(hub: Hub) -> list[dict[str, Any]]:
 
 
 def _shown(hub: Hub, name: str, row: dict[str, Any]) -> dict[str, Any]:
-    circuit = state.circuit_of({"circuit": row.get("circuit") or ""})
+    circuits = state.circuits_of({"circuit": row.get("circuit") or ""})
+    circuit = breaker.overall(circuits)
     waiting = [stamp for what, stamp in row.get("oldest", {}).items() if what != outbox.DEAD]
     return {
         "name": name,
         "kind": hub.targets[name].section.kind,
         "breaker": circuit.forced or circuit.state,
         "forced": bool(circuit.forced),
+        "operations": {k: c.forced or c.state for k, c in circuits.items() if k != breaker.WHOLE},
         "paused": row.get("paused") or "",
         "counts": row.get("counts", {}),
         "oldest_waiting": min(waiting, default=None),

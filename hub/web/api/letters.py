@@ -14,7 +14,7 @@ from hub.desk import NotNow
 from hub.store import Connection
 from hub.web import models, shown
 from hub.web.auth import Caller, Support, Viewer
-from hub.web.parts import After, Body, Id, Limit, Shop, TheHub, To, Word, cursor, page
+from hub.web.parts import MOST, After, Body, Id, Limit, Shop, TheHub, To, Word, cursor, page
 from hub.web.parts import Text as Said
 from hub.web.problems import described
 from hub.wiring import Hub
@@ -60,7 +60,9 @@ class NewContent(Body):
     """What a letter shall go on with."""
 
     content: Any = Field(description="the whole document, or record", examples=[{"order_no": "A1"}])
-    edition: int = Field(ge=0, description="the edition that was seen; refused if it has changed", examples=[0])
+    edition: int = Field(
+        ge=0, le=MOST, description="the edition that was seen; refused if it has changed", examples=[0]
+    )
     why: str = Field("", max_length=2000, description="kept with the letter", examples=["the SKU was renamed"])
 
 

@@ -10,7 +10,7 @@ from dlq.replay import RAMP
 from hub import replaying
 from hub.web import models, upkeep
 from hub.web.auth import Support, Viewer
-from hub.web.parts import After, Body, Id, Limit, TheHub, Word, cursor, page
+from hub.web.parts import MOST, After, Body, Id, Limit, TheHub, Word, cursor, page
 from hub.web.problems import described
 
 router = APIRouter(tags=["dead letters"])
@@ -19,7 +19,9 @@ router = APIRouter(tags=["dead letters"])
 class Plan(Body):
     """Which open letters, and how. Without a filter: all of them."""
 
-    letters: list[int] = Field(default_factory=list, max_length=10_000, description="ids", examples=[[17, 18]])
+    letters: list[Annotated[int, Field(ge=1, le=MOST)]] = Field(
+        default_factory=list, max_length=10_000, description="ids", examples=[[17, 18]]
+    )
     group: Word = Field("", description="whole fingerprint", examples=["9c0f1b7a3d5e2468"])
     shop: Word = ""
     destination: Word = ""
@@ -102,7 +104,7 @@ async def list_replay_items(
     hub: TheHub,
     _: Viewer,
     state: Annotated[upkeep.ItemChoice, Query(description="only those")] = "",
-    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`next` of the page before")] = 0,
+    after: Annotated[int, Query(ge=0, le=MOST, description="`next` of the page before")] = 0,
     limit: Limit = 50,
 ) -> upkeep.ReplayItems:
     """What became of each, oldest letter first. Role: viewer."""

@@ -101,10 +101,15 @@ def test_a_destination_is_paused_resumed_and_its_breaker_forced(terminal: Termin
     assert terminal("destinations", "list", "--json").json["destinations"][0]["breaker"] == "forced open"
     assert terminal("destinations", "breaker", "erp", "auto").code == 0
     assert terminal("destinations", "list", "--json").json["destinations"][0]["breaker"] == "closed"
-    for words in (("pause", "nobody"), ("resume", "nobody"), ("breaker", "nobody", "open"), ("breaker", "erp", "ajar")):
+    told = terminal("destinations", "breaker", "erp", "open", "--kind", "refund").out
+    assert told.strip() == "the breaker of erp for refund documents is forced open"
+    assert terminal("destinations", "list", "--json").json["destinations"][0]["breaker"] == "forced open (refund)"
+    assert "the breaker of erp is open" in terminal("doctor").err
+    wrong = (("pause", "nobody"), ("resume", "nobody"), ("breaker", "nobody", "open"), ("breaker", "erp", "ajar"))
+    for words in (*wrong, ("breaker", "erp", "open", "--kind", "letter")):
         assert terminal("destinations", *words).code == 2
     assert [act for _, act, _ in acts(terminal)] == [
-        "destination.paused", "destination.resumed", "breaker.forced", "breaker.forced",
+        "destination.paused", "destination.resumed", "breaker.forced", "breaker.forced", "breaker.forced",
     ]  # fmt: skip
 
 
@@ -133,3 +138,21 @@ def test_a_fresh_key_is_one_that_hub_toml_takes(terminal: Terminal) -> None:
     assert terminal("check").code == 0
     terminal.config.write_text(text.replace("[hub]\n", '[hub]\nkey = "short"\n'), encoding="utf-8")
     assert terminal("check").code == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["dlq show", "dlq discard --reason x", "dlq replay", "dlq pause", "deliveries show", "orders list --before"],
+)
+def test_a_number_that_no_id_has_is_refused_in_words(terminal: Terminal, words: str) -> None:
+    said = terminal(*words.split(), 10**20)
+    assert (said.code, "a number is larger than any id" in said.err) == (2, True)
+
+
+def test_what_ails_the_store_is_told_in_one_line(terminal: Terminal) -> None:
+    with sqlite3.connect(terminal.folder / "hub.db") as broken:
+        broken.execute("drop table dead_letters")
+    said = terminal("dlq", "list")
+    assert (said.code, "Traceback" in said.err) == (1, False)
+    assert "error: the store: " in said.err
+    assert "no such table: dead_letters" in said.err

@@ -44,3 +44,22 @@ def test_figures_are_told_to_machines_and_people(bare: Terminal) -> None:
     shown = bare("bench", "mapping", "--rounds", "1")
     assert "at least 15" in shown.out
     assert "microseconds of CPU" in shown.out
+
+
+def test_a_replay_is_measured_beside_live_orders(bare: Terminal) -> None:
+    words = ("--letters", "1000", "--rate", "10", "--seconds", "1", "--json")
+    told = bare("bench", "replay", *words)
+    assert told.code == 0, told.err
+    assert told.json["lost"] == 0
+    assert told.json["letters"] == 1000
+    assert told.json["beside_p99_ms"] > 0
+
+
+def test_the_whole_path_is_measured_beside_a_bare_loop_and_an_empty_hub(bare: Terminal) -> None:
+    told = bare("bench", "flow", "--orders", "60", "--json")
+    assert told.code == 0, told.err
+    assert (told.json["orders"], told.json["lost"], told.json["duplicates"]) == (60, 0, 0)
+    assert told.json["ratio_to_empty"] == pytest.approx(
+        told.json["delivered_per_s"] / told.json["empty_per_s"], abs=0.01
+    )
+    assert told.json["bare_per_s"] > 0

@@ -1,10 +1,12 @@
-"""Group commit: who waits together is committed together, and learns of trouble."""
+"""Group commit: who waits together is committed together; what cannot be written refuses itself alone."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from hub.flow import Gatherer
+from hub.gathering import Gatherer
 
 
 async def test_items_that_come_together_are_committed_together() -> None:
@@ -15,19 +17,51 @@ async def test_items_that_come_together_are_committed_together() -> None:
         await asyncio.sleep(0.01)
         return [i * 10 for i in items]
 
-    gatherer = Gatherer(commit, most=50, pause=0.005)
+    gatherer = Gatherer(commit, most=50, patience=0.005)
     assert await asyncio.gather(*(gatherer.put(i) for i in range(120))) == [i * 10 for i in range(120)]
     assert [len(b) for b in batches] == [50, 50, 20]
 
 
-async def test_a_failed_commit_is_told_to_everybody_in_it_and_to_nobody_else() -> None:
+def failing(error: Exception) -> Callable[[list[int]], Awaitable[list[int]]]:
+    """A commit that fails where 1 is among its items."""
+
     async def commit(items: list[int]) -> list[int]:
         if 1 in items:
-            raise OSError("disk full")
+            raise error
         return items
 
-    gatherer = Gatherer(commit, most=2, pause=0)
+    return commit
+
+
+async def test_the_store_s_trouble_is_told_to_everybody_in_a_commit_and_to_nobody_else() -> None:
+    full = OperationalError("commit", None, Exception("database or disk is full"))
+    gatherer = Gatherer(failing(full), most=2, patience=0)
     results = await asyncio.gather(*(gatherer.put(i) for i in range(4)), return_exceptions=True)
-    assert [isinstance(r, OSError) for r in results] == [True, True, False, False]
-    with pytest.raises(OSError, match="disk full"):
+    assert results == [full, full, 2, 3]
+    with pytest.raises(OperationalError, match="disk is full"):
         await gatherer.put(1)
+
+
+async def test_one_that_cannot_be_written_refuses_itself_alone() -> None:
+    gatherer = Gatherer(failing(ValueError("no such text")), most=4, patience=0)
+    results = await asyncio.gather(*(gatherer.put(i) for i in range(4)), return_exceptions=True)
+    assert [isinstance(r, ValueError) for r in results] == [False, True, False, False]
+
+
+async def test_who_comes_after_a_quiet_while_waits_for_nobody_and_the_next_wait_for_each_other() -> None:
+    batches: list[list[int]] = []
+
+    async def commit(items: list[int]) -> list[int]:
+        batches.append(items)
+        await asyncio.sleep(0.05)
+        return items
+
+    async def late(item: int) -> None:
+        await asyncio.sleep(0.05)
+        await gatherer.put(item)
+
+    gatherer = Gatherer(commit, most=50, patience=5.0)
+    async with asyncio.timeout(0.15):
+        await gatherer.put(1)
+    await asyncio.gather(gatherer.put(2), late(3), late(4))
+    assert batches == [[1], [2, 3, 4]]

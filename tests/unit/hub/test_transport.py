@@ -155,3 +155,52 @@ async def test_networks_in_hub_toml_allow_it() -> None:
     assert (await Guarded(inside, Names("10.1.2.3")).resolve("erp.example.com", 80))[0]["host"] == "10.1.2.3"
     assert await Guarded([], Names("93.184.216.34")).resolve("erp.example.com", 80)
     assert await Guarded([], Names("127.0.0.1")).resolve("localhost", 80), "is meant as it is written"
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without proxies, to be filled."""
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
+    return monkeypatch
+
+
+def proxy(asked: list[str], answer: bytes) -> Handler:
+    """Notes the first line of what it is asked, and answers."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode().splitlines()[0])
+        writer.write(answer)
+        await writer.drain()
+
+    return handle
+
+
+async def test_the_environments_proxy_is_asked_and_names_are_its_to_resolve(no_proxies: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    async with server(proxy(asked, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")) as address:
+        no_proxies.setenv("HTTP_PROXY", address)
+        async with Client(transport=Transport()) as http:
+            answer = await http.post("http://erp.example.test/orders?a=1", content=b"{}")
+    assert answer.text == "ok"
+    assert asked == ["POST http://erp.example.test/orders?a=1 HTTP/1.1"]
+
+
+async def test_https_goes_through_a_tunnel_of_the_proxy(no_proxies: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    async with server(proxy(asked, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as address:
+        no_proxies.setenv("HTTPS_PROXY", address)
+        async with Client(transport=Transport()) as http:
+            with pytest.raises(httpx.ConnectError, match="403"):  # nothing was sent
+                await http.post("https://erp.example.test/orders", content=b"{}")
+    assert asked == ["CONNECT erp.example.test:443 HTTP/1.1"]
+
+
+async def test_what_no_proxy_names_is_asked_itself(no_proxies: pytest.MonkeyPatch) -> None:
+    ok = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nme", times=0)
+    async with server(ok) as address:
+        no_proxies.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        no_proxies.setenv("NO_PROXY", "127.0.0.1")
+        async with Client(transport=Transport()) as http:
+            assert (await http.get(address)).text == "me"

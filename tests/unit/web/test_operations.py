@@ -193,6 +193,17 @@ async def test_a_breaker_is_forced_and_given_back(visitor: Visitor) -> None:
     assert await visitor.rig.states() == [outbox.DELIVERED]
 
 
+async def test_a_breaker_is_forced_for_one_kind_of_document(visitor: Visitor) -> None:
+    path = "/api/v1/destinations/erp/breaker"
+    opened = (await visitor.post(path, {"state": "open", "kind": "order"}, "operator")).json()
+    assert (opened["breaker"], opened["operations"]) == ("open", {"order": "open"})
+    await with_orders(visitor, 1)
+    assert await visitor.rig.states() == [outbox.WAITING]
+    closed = (await visitor.post(path, {"state": "auto", "kind": "order"}, "operator")).json()
+    assert (closed["breaker"], closed["operations"]) == ("closed", {})
+    problem(await visitor.post(path, {"state": "open", "kind": "letter"}, "operator"), 422)
+
+
 async def test_a_shop_that_cannot_pull_says_so(visitor: Visitor) -> None:
     told = problem(await visitor.post("/api/v1/pulls/site", {"kind": "order"}, "operator"), 409)
     assert "cannot pull order" in told["detail"]

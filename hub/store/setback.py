@@ -1,0 +1,47 @@
+"""A clock that was set back, on SQLite: its dates are the machine's, and what was written before would be waited for.
+
+A machine that starts with its local time taken for UTC is eight hours ahead until NTP corrects it. Processes that share
+a PostgreSQL go by the database's clock.
+"""
+
+from dataclasses import replace
+
+from sqlalchemy import Connection, Double, column, inspect, select, table, update
+
+from hub.store import state
+from hub.store.tables import attempts, destinations, messages
+
+MOMENTS = ("due_at", "lease_until")
+"""What the columns are called that say until when something waits, in whatever table."""
+
+
+def newest(connection: Connection) -> float:
+    """The latest moment at which something was done, as it was written: after now, if the clock was set back since."""
+    received = select(messages.c.received_at).order_by(messages.c.id.desc()).limit(1)
+    tried = select(attempts.c.at).order_by(attempts.c.id.desc()).limit(1)
+    return max(connection.execute(query).scalar() or 0.0 for query in (received, tried))
+
+
+def take_off(connection: Connection, seconds: float, now: float) -> None:
+    """Whatever waits for a moment after now waits so many seconds less. It reads every table that has such a moment."""
+    inspector = inspect(connection)
+    for name in inspector.get_table_names():
+        there = {found["name"] for found in inspector.get_columns(name)}
+        for moment in there.intersection(MOMENTS):
+            shown = table(name, column(moment, Double))
+            ahead = shown.c[moment]
+            connection.execute(update(shown).where(ahead > now).values({moment: ahead - seconds}))
+    for row in connection.execute(select(destinations)).mappings():
+        circuits = {
+            kind: replace(
+                circuit,
+                until=_less(circuit.until, seconds, now),
+                slices=tuple((_less(start, seconds, now), good, bad) for start, good, bad in circuit.slices),
+            )
+            for kind, circuit in state.circuits_of(row).items()
+        }
+        state.keep_destination(connection, row["name"], now, circuits=circuits)
+
+
+def _less(moment: float, seconds: float, now: float) -> float:
+    return moment - seconds if moment > now else moment

@@ -1,0 +1,79 @@
+"""A machine whose clock ran ahead and is set back: nothing waits for the hours that it was ahead."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hub import clock
+from hub.store import state, views
+from hub.workers import Workers
+from tests.integration.test_dispatch import until, working
+from tests.rig import Rig, order
+
+AHEAD = timedelta(hours=8)
+TOML = """
+[destinations.erp]
+kind = "http"
+url = "https://erp.example.com/documents"
+retry = { first = "2s", factor = 1, jitter = 0 }
+breaker = { failures = 0.5, over = "60s", at_least = 2, open_for = "1s" }
+[[routes]]
+on = "order"
+to = ["erp"]
+"""
+
+
+@pytest.fixture
+def ahead() -> Iterator[None]:
+    """The clock is eight hours ahead, until it is set back."""
+    clock.agree(clock.system() + AHEAD)
+    yield
+    set_back()
+
+
+def set_back() -> None:
+    clock.agree(clock.system())
+
+
+@pytest.mark.usefixtures("ahead")
+async def test_after_a_restart_nothing_waits_for_the_clock(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "sqlite:///hub.db", TOML)
+    rig.answer = lambda _request: httpx.Response(503)
+    await rig.push(order("W1"))
+    await rig.push(order("W2"))
+    await rig.work()
+    await rig.push(order("W3"))
+    await rig.flow.translate()
+    await rig.push(order("W4"))
+    set_back()
+    assert await rig.states() == ["waiting"] * 3
+    Workers(rig.hub, rig.flow, rig.http).take_over()
+    rig.answer = lambda _request: httpx.Response(200)
+    for _ in range(3):
+        await asyncio.sleep(1.2)  # the breaker's second, and the two of the retry
+        await rig.work()
+    assert await rig.states() == ["delivered"] * 4
+    await rig.close()
+
+
+@pytest.mark.usefixtures("ahead")
+async def test_a_process_that_runs_notices(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "sqlite:///hub.db", TOML)
+    async with working(rig):
+        rig.answer = lambda _request: httpx.Response(503)
+        await rig.push(order("W1"))
+        await rig.push(order("W2"))
+        for _ in range(100):
+            (row,) = await rig.read(state.destinations_of, ["erp"])
+            if state.circuits_of(row):
+                break
+            await asyncio.sleep(0.05)
+        set_back()
+        rig.answer = lambda _request: httpx.Response(200)
+        await until(rig, "delivered", "delivered")
+    assert await rig.read(views.message_states)
+    await rig.close()
