@@ -3,45 +3,43 @@
 Processes that share a PostgreSQL agree on its clock: machines may differ by a minute, leases and dates may not.
 """
 
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+
+from hub.host import HOST
 
 SET_BACK = 1.0
 """Seconds by which a clock must have gone back at once: less is a correction that nobody notices."""
 
-_agreed: tuple[datetime, float] | None = None
-
 
 def now() -> datetime:
     """The present instant, UTC and aware."""
-    if _agreed is None:
+    host = HOST.get()
+    if host.agreed is None:
         return system()
-    reference, then = _agreed
-    return reference + timedelta(seconds=time.monotonic() - then)
+    reference, then = host.agreed
+    return reference + timedelta(seconds=host.monotonic() - then)
 
 
 def system() -> datetime:
     """What this machine's own clock shows."""
-    return datetime.now(UTC)
+    return HOST.get().wall()
+
+
+def tick() -> float:
+    """Seconds by a clock that nobody sets: for how long something takes, never for when it was."""
+    return HOST.get().monotonic()
 
 
 def agree(reference: datetime) -> None:
     """Go by a clock that all processes share, which shows this now. From here on time is counted by a clock that nobody
     sets: if this machine's own one jumps, nothing that is written comes to wait for it."""
-    global _agreed  # noqa: PLW0603  # the process has one clock
-    _agreed = (reference, time.monotonic())
+    host = HOST.get()
+    host.agreed = (reference, host.monotonic())
 
 
 def went_back() -> float:
-    """Seconds by which this process's clock was set back since the last call, or since it started; mostly 0.0."""
-    global _lead
-    before, _lead = _lead, _leads_by()
-    return before - _lead if before - _lead > SET_BACK else 0.0
-
-
-def _leads_by() -> float:
-    """By how much the clock is ahead of one that nobody sets."""
-    return now().timestamp() - time.monotonic()
-
-
-_lead = _leads_by()
+    """Seconds by which this process's clock was set back since the last call; 0.0 at the first one, and mostly."""
+    host = HOST.get()
+    before, host.lead = host.lead, now().timestamp() - host.monotonic()
+    back = 0.0 if before is None else before - host.lead
+    return back if back > SET_BACK else 0.0

@@ -1,6 +1,5 @@
 """From the outbox to a destination and back: claim, one attempt, record in batches."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -127,7 +126,7 @@ def unhindered(connection: Connection, sections: Mapping[str, DestinationSection
 
 async def attempt(http: httpx.AsyncClient, target: Target, row: Mapping[str, Any], doubtful: bool) -> Result:
     """Try one delivery once. Never raises HubError: every ending is a Result."""
-    started, tick = clock.now().timestamp(), time.perf_counter()
+    started, tick = clock.now().timestamp(), clock.tick()
     log = Log()
     document = orjson.loads(inbox.decompress(row["overlay"] or row["body"]))
     rendered: Rendered = (document, (), "", "request")
@@ -144,14 +143,14 @@ async def attempt(http: httpx.AsyncClient, target: Target, row: Mapping[str, Any
         if receipt is None:
             receipt = await converse(http, target.adapter.push(delivery, clock.now()), target.section.timeout, log)
     except HubError as error:
-        seconds = time.perf_counter() - tick
+        seconds = clock.tick() - tick
         return _failed(target, row, error, problems, log, started, seconds, version, unsettled)
     outcome = Outcome(
         row["id"],
         row["lane"],
         outbox.DELIVERED,
         started,
-        time.perf_counter() - tick,
+        clock.tick() - tick,
         row["attempts"],
         "already there" if receipt.already_there else "delivered",
         log.status,

@@ -5,7 +5,6 @@ item is taken out of its batch and dealt with alone.
 """
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -179,8 +178,8 @@ class Flow:
         rows, self._kept = self._kept[:most], self._kept[most:]
         kept = {row["id"] for row in rows}
         try:
-            if not rows or time.monotonic() - self._asked > SHARE_EVERY:
-                self._asked, hold = time.monotonic(), self._hold()
+            if not rows or clock.tick() - self._asked > SHARE_EVERY:
+                self._asked, hold = clock.tick(), self._hold()
                 more = await self.store.run(inbox.claim, inbox.RECEIVED, most, now.timestamp(), hold.lease, hold.owner)
                 rows += [row for row in more if row["id"] not in kept]
             if not rows:
@@ -322,14 +321,14 @@ class Flow:
 
     async def _record_at_last(self, result: delivering.Result, timeout: float) -> None:
         """Try again to write an outcome, alone, while the delivery is ours. Raises what the last try raised."""
-        until = time.monotonic() + self._hold(timeout).lease
+        until = clock.tick() + self._hold(timeout).lease
         while True:
             await asyncio.sleep(TROUBLE)
             try:
                 await self._record([result])
                 return
             except Exception:
-                if time.monotonic() > until:
+                if clock.tick() > until:
                     raise
 
     async def _record(self, results: Sequence[delivering.Result]) -> Sequence[Any]:

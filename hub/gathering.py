@@ -1,10 +1,10 @@
 """Group commit: what comes at the same time goes to the disk together."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from hub import clock
 from hub.store import STORE_TROUBLE
 
 SHARE = 4
@@ -34,13 +34,13 @@ class Gatherer:
 
     async def _run(self) -> None:
         while self._items:
-            began = time.monotonic()
+            began = clock.tick()
             if began < self._next and len(self._items) < self._most:
                 await asyncio.sleep(self._next - began)
-                began = time.monotonic()
+                began = clock.tick()
             batch, self._items = self._items[: self._most], self._items[self._most :]
             await self._write(batch)
-            ended = time.monotonic()
+            ended = clock.tick()
             self._next = ended + min((SHARE - 1) * (ended - began), self._patience)
 
     async def _write(self, batch: Sequence[tuple[Any, asyncio.Future[Any]]]) -> None:

@@ -4,12 +4,11 @@ Platforms that push are answered 429 with Retry-After, and push again later; pul
 touched, and what is in the store goes on being delivered.
 """
 
-import shutil
-import time
-
 import structlog
 
+from hub import clock
 from hub.config import Config
+from hub.host import HOST
 from hub.store import Store, gauges
 
 log = structlog.get_logger("hub.pressure")
@@ -30,7 +29,7 @@ class Pressure:
 
     async def full(self) -> str:
         """Why nothing more should be taken now; "" where there is room."""
-        now = time.monotonic()
+        now = clock.tick()
         if now - self._looked > LOOKS_EVERY:
             self._looked = now
             await self._look()
@@ -39,7 +38,7 @@ class Pressure:
     async def _look(self) -> None:
         section, before = self._config.hub, self.reason
         backlog = await self._store.read(gauges.unfinished, section.backlog + 1)
-        free = shutil.disk_usage(self._disk).free if self._disk is not None else section.disk_free
+        free = HOST.get().free_disk(self._disk) if self._disk is not None else section.disk_free
         self.reason = ""
         if free < section.disk_free:
             self.reason = f"only {free >> 20} MiB are free on the store's disk (hub.disk_free)"

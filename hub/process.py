@@ -24,7 +24,7 @@ def start(config: Path, listen: str, level: str, *, web: bool, work: bool) -> No
     configure(json=not sys.stderr.isatty(), level=level)
     sys.setswitchinterval(SWITCH)
     hub = wiring.build(config)
-    if hub.store.sqlite and not (web and work):
+    if hub.store.alone and not (web and work):
         raise ConfigError(["hub serve and hub work need PostgreSQL (hub.store); on SQLite use hub run"])
     wiring.start(hub)
     try:
@@ -36,7 +36,7 @@ def start(config: Path, listen: str, level: str, *, web: bool, work: bool) -> No
         hub.store.close()
 
 
-async def _keep_time(hub: wiring.Hub, stopping: asyncio.Event) -> None:
+async def keep_time(hub: wiring.Hub, stopping: asyncio.Event) -> None:
     """Go by the clock that all processes share, and go on doing so."""
     while not stopping.is_set():
         with contextlib.suppress(StoreError):  # it is away: the clock will be asked again
@@ -67,7 +67,7 @@ async def _main(hub: wiring.Hub, listen: tuple[str, int], *, web: bool, work: bo
         gc.collect()
         gc.freeze()  # what is loaded stays: looking through it for garbage would stop everything for 0.1 s now and then
         async with asyncio.TaskGroup() as group:
-            group.create_task(_keep_time(hub, workers.stopping))
+            group.create_task(keep_time(hub, workers.stopping))
             if work:
                 group.create_task(workers.run())
             if web:

@@ -6,7 +6,6 @@ in the replay queue, behind live orders and with a share of its own.
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from dlq import Step, replay
 from dlq.replay import Item, Job, Mark
 from hub import clock, desk, throttle
 from hub.desk import NotFound, NotNow
+from hub.host import HOST
 from hub.store import Connection, audit, mappings, views
 
 WINDOW = 200
@@ -135,7 +135,7 @@ class Pace:
     """
 
     def __init__(
-        self, used: Callable[[], tuple[float, float]] = lambda: (time.process_time(), time.monotonic())
+        self, used: Callable[[], tuple[float, float]] = lambda: (HOST.get().processor_time(), clock.tick())
     ) -> None:
         self._used, self._letters = used, 1.0
         self._before = used()

@@ -4,7 +4,6 @@ httpx keeps its API; under it works aiohttp's connection pool (hub.transport), s
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -113,7 +112,7 @@ async def converse(
 
 async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: float, log: Log) -> httpx.Response:
     request.extensions = {**request.extensions, "timeout": _limits(timeout)}
-    started = time.perf_counter()
+    started = clock.tick()
     try:
         response = await _send(http, request)
     except NEVER_CONNECTED as error:
@@ -163,7 +162,7 @@ def _lost(log: Log, request: httpx.Request, started: float, error: httpx.HTTPErr
 
 
 def _keep(log: Log, status: int | None, started: float, answer: str) -> None:
-    log.exchanges.append(Exchange(status, time.perf_counter() - started, mask_text(answer[:ANSWER_KEPT])))
+    log.exchanges.append(Exchange(status, clock.tick() - started, mask_text(answer[:ANSWER_KEPT])))
 
 
 def _readable(response: httpx.Response) -> str:

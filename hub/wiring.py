@@ -41,16 +41,19 @@ class Hub:
     notifiers: dict[str, Notifier]
 
 
-def build(path: Path, *, follow_files: bool = False) -> Hub:
+def build(path: Path, *, follow_files: bool = False, store: Store | None = None, catalog: Catalog | None = None) -> Hub:
     """Read hub.toml and build everything but connections. Raises ConfigError with all that is wrong.
 
-    `follow_files`: take the mappings as they lie on disk, whatever was activated.
+    `follow_files`: take the mappings as they lie on disk, whatever was activated. `store` and `catalog` are taken in
+    place of those that hub.toml names, where they are open already.
     """
     config = configuration.load(path)
     problems: list[str] = []
     tenants = {shop.tenant for shop in config.shops.values()}
-    store = Store(config.hub.store, folder=config.folder, key=_sound(config.hub.key), tenants=tenants)
-    catalog = open_catalog(config, problems, {} if follow_files else mappings.pins_at_start(store))
+    if store is None:
+        store = Store(config.hub.store, folder=config.folder, key=_sound(config.hub.key), tenants=tenants)
+    if catalog is None:
+        catalog = open_catalog(config, problems, {} if follow_files else mappings.pins_at_start(store))
     overlays = {name: tenant.mapping for name, tenant in config.tenants.items()}
     shops = {n: f for n, s in config.shops.items() if (f := _shop(n, s, overlays, catalog, problems)) is not None}
     problems += _unused(overlays, shops)

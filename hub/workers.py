@@ -45,7 +45,7 @@ class Workers:
         self._drift = Drift(hub.store, hub.catalog, hub.shops, hub.config.hub.lease)
         self._shadows = Shadows(hub.store, hub.catalog, hub.shops, hub.config)
         most = {name: target.section.in_flight for name, target in hub.targets.items()}
-        self._dispatch = Dispatch(most, flow.claim, flow.deliver, alone=hub.store.sqlite)
+        self._dispatch = Dispatch(most, flow.claim, flow.deliver, alone=hub.store.alone)
 
     def take_over(self) -> None:
         """On SQLite: be the one worker, and settle what a killed one left. Raises ConfigError if one is running."""
@@ -53,8 +53,9 @@ class Workers:
             raise ConfigError(
                 ["another hub process works on this SQLite store; stop it, or use PostgreSQL for several"]
             )
-        if not self.hub.store.sqlite:
+        if not self.hub.store.alone:
             return
+        clock.went_back()  # from here on
         with self.hub.store.begin() as connection:
             inbox.drop_leases(connection)
             now = clock.now().timestamp()
@@ -106,7 +107,7 @@ class Workers:
     async def _loop(
         self, name: str, step: Callable[[], Awaitable[int]], wake: asyncio.Event | None, idle: float = IDLE
     ) -> None:
-        pause = soon = idle if wake is None or self.hub.store.sqlite else SOON
+        pause = soon = idle if wake is None or self.hub.store.alone else SOON
         while not self.stopping.is_set():
             if wake is not None:
                 wake.clear()
@@ -147,7 +148,7 @@ class Workers:
 
     async def _sweep(self) -> int:
         """Give back what dead workers held, free what a missed release left, renew tokens before they end."""
-        if (back := clock.went_back()) and self.hub.store.sqlite:
+        if (back := clock.went_back()) and self.hub.store.alone:
             log.warning("clock.set_back", seconds=round(back, 1))
             await self.hub.store.run(setback.take_off, back, clock.now().timestamp())
         await asyncio.to_thread(self.hub.store.take_up_keys)

@@ -7,14 +7,12 @@ Functions that take a `Connection` never commit: the transaction belongs to the 
 
 import asyncio
 import fcntl
-import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Concatenate, ParamSpec, TypeVar
+from typing import IO, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -34,6 +32,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from canonical.errors import ConfigError
 from hub import clock
+from hub.host import HOST
 from hub.store import keys
 from hub.store.migrate import upgrade
 from hub.store.vault import ACTIVE, Vault
@@ -45,16 +44,37 @@ WRITERS_ON_POSTGRESQL = 4
 READERS = 2
 
 
+SHARED_CLOCK = "shared_clock"
+"""Execution option of an engine: a function that tells epoch seconds by the clock of the database. PostgreSQL has one
+of its own; an SQLite store that several processes share, as in a simulation, is given one."""
+
+
+class Engines(NamedTuple):
+    """The ways into one database: for writing, and for reading (on PostgreSQL the same)."""
+
+    writer: Engine
+    reader: Engine
+
+
 class Store:
     """An open database. `run` and `read` are for asyncio code, `begin` and `look` for the rest."""
 
-    def __init__(self, url: str, *, folder: Path = Path(), key: str = "", tenants: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        folder: Path = Path(),
+        key: str = "",
+        tenants: Iterable[str] = (),
+        engines: Engines | None = None,
+    ) -> None:
         self.url = _absolute(url, folder)
         self.sqlite = self.url.startswith("sqlite")
         self.folder = Path(make_url(self.url).database or ".").parent if self.sqlite else None
-        self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._writer = _open(self.url, immediate=True)
-        self._reader = _open(self.url, immediate=False) if self.sqlite else self._writer
+        self.owner = HOST.get().process_name()
+        self._writer, self._reader = engines or open_engines(self.url)
+        self.alone = self.sqlite and SHARED_CLOCK not in self._writer.get_execution_options()
+        """Whether one working process has the store to itself, and its clock is the machine's."""
         self._writing = ThreadPoolExecutor(1 if self.sqlite else WRITERS_ON_POSTGRESQL, "hub-store")
         self._reading = ThreadPoolExecutor(READERS, "hub-read")
         self._kept: Connection | None = None
@@ -68,7 +88,7 @@ class Store:
         try:
             with self._writer.connect() as connection:
                 upgrade(connection)
-                if not self.sqlite:
+                if not self.alone:
                     clock.agree(_time_of(connection))
             self._make_keys()
         except (SQLAlchemyError, OSError) as error:
@@ -76,7 +96,7 @@ class Store:
 
     def own(self) -> bool:
         """Become the one working process of an SQLite store. False if another one is. Always true on PostgreSQL."""
-        if not self.sqlite or self._lock is not None:
+        if not self.alone or self._lock is not None:
             return True
         path = make_url(self.url).database or ""
         handle = Path(f"{path}.lock").open("wb")  # noqa: SIM115  # held for as long as the process works
@@ -153,7 +173,7 @@ class Store:
 
     async def agree_on_time(self) -> None:
         """Go by PostgreSQL's clock, as every process that shares it does. On SQLite there is only one process."""
-        if not self.sqlite:
+        if not self.alone:
             clock.agree(await self.read(_time_of))
 
     def close(self) -> None:
@@ -180,10 +200,9 @@ def lock_lanes(connection: Connection, names: Iterable[str]) -> None:
 
 
 def _time_of(connection: Connection) -> datetime:
-    return connection.execute(_TIME).scalar_one()  # type: ignore[no-any-return]  # text is not typed
+    return datetime.fromtimestamp(moment(connection, 0.0), UTC)
 
 
-_TIME = text("select clock_timestamp()")
 _LOCK = text(
     "select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest(cast(:names as text[])) as lane(name)"
 )
@@ -198,12 +217,15 @@ def this_instant(shared: bool) -> ColumnElement[float]:
 
 def instant_values(connection: Connection, now: float) -> dict[str, float]:
     """The parameters that `this_instant` needs on this connection."""
-    return {} if connection.dialect.name == "postgresql" else {"b_now": now}
+    return {} if connection.dialect.name == "postgresql" else {"b_now": moment(connection, now)}
 
 
 def moment(connection: Connection, now: float) -> float:
-    """Now by the clock that leases go by: PostgreSQL's own, else `now`."""
-    return float(connection.execute(_EPOCH).scalar_one()) if connection.dialect.name == "postgresql" else now
+    """Now by the clock that leases go by: that of the database where it has one, else `now`. The only place that asks."""
+    if connection.dialect.name == "postgresql":
+        return float(connection.execute(_EPOCH).scalar_one())
+    shared = connection.get_execution_options().get(SHARED_CLOCK)
+    return now if shared is None else float(shared())
 
 
 _EPOCH = text("select extract(epoch from clock_timestamp())::float8")
@@ -256,9 +278,15 @@ def _open_postgresql(url: str) -> Engine:
     return engine
 
 
-def _open(url: str, *, immediate: bool) -> Engine:
+def open_engines(url: str) -> Engines:
+    """The engines of a database; nothing is connected yet."""
     if not url.startswith("sqlite"):
-        return _open_postgresql(url)
+        both = _open_postgresql(url)
+        return Engines(both, both)
+    return Engines(_open_sqlite(url, immediate=True), _open_sqlite(url, immediate=False))
+
+
+def _open_sqlite(url: str, *, immediate: bool) -> Engine:
     once = {"check_same_thread": False}
     # hide_parameters: an error's text goes into logs and letters, and parameters are people's data.
     engine = create_engine(url, poolclass=QueuePool, pool_size=READERS + 1, connect_args=once, hide_parameters=True)

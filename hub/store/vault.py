@@ -6,7 +6,6 @@ readable. The columns do it by themselves (`Sealed`), for the store whose transa
 """
 
 import hmac
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import LargeBinary, TypeDecorator
 
 from canonical.errors import ConfigError
+from hub.host import HOST
 
 MARK = b"\x01"
 """First byte of what is sealed; zlib begins with 0x78 and JSON with a bracket."""
@@ -72,9 +72,9 @@ class Vault:
 
     def fresh(self, tenant: str, now: float) -> dict[str, Any]:
         """A new key as a row."""
-        secret = secrets.token_bytes(32)
+        secret = HOST.get().random_bytes(32)
         sealed = self._master.encrypt(secret) if self._master is not None else secret
-        return {"id": secrets.token_hex(_ID), "tenant": tenant, "sealed": sealed, "created_at": now}
+        return {"id": HOST.get().random_bytes(_ID).hex(), "tenant": tenant, "sealed": sealed, "created_at": now}
 
     def resealed(self, row: Mapping[str, Any]) -> bytes | None:
         """A key sealed by the first hub.key, if it was sealed by a later one or not at all."""
@@ -88,7 +88,7 @@ class Vault:
         number = self._current.get(tenant) or self._current.get("")
         if self._master is None or number is None:
             return raw
-        nonce = secrets.token_bytes(_NONCE)
+        nonce = HOST.get().random_bytes(_NONCE)
         return MARK + number + nonce + self._ciphers[number].encrypt(nonce, raw, number)
 
     def open(self, stored: bytes) -> bytes:

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,7 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from hub import desk
+from hub import clock, desk
 from hub.store import Store, state
 from hub.web.problems import Refusal
 
@@ -53,7 +52,7 @@ class Gate:
         if not token.startswith(PREFIX) or len(token) > 128:
             return None
         digest = digest_of(token)
-        now = time.monotonic()
+        now = clock.tick()
         seen = self._known.get(digest)
         if seen is not None and now - seen[0] < REMEMBERED:
             return seen[1]

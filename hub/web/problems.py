@@ -3,7 +3,6 @@
 What nobody foresaw becomes a 500 with an incident number, which is in the log beside the traceback.
 """
 
-import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +17,7 @@ from starlette.responses import Response
 
 from canonical.errors import ConfigError, HubError
 from hub.desk import NotFound, NotNow
+from hub.host import HOST
 
 log = structlog.get_logger("hub.web")
 
@@ -175,7 +175,7 @@ async def not_stored(request: Request, error: Exception) -> Response:
 
 
 def _unforeseen(request: Request, error: Exception, status: int, code: str, detail: str, event: str) -> Response:
-    incident = secrets.token_hex(6)
+    incident = HOST.get().random_bytes(6).hex()
     log.error(event, incident=incident, method=request.method, path=request.url.path, exc_info=error)
     problem = ProblemDetails(
         title=title_of(status),

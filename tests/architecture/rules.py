@@ -15,7 +15,7 @@ ADAPTER_LINES = 300
 TEST_FILE_LINES = 450
 
 _CLOCKS = re.compile(r"(?:^|\.)(?:datetime\.(?:now|utcnow|today)|date\.today|time\.(?:time|time_ns|localtime|gmtime))$")
-_CLOCK_FILE = "hub/clock.py"
+_CLOCK_FILE = "hub/host.py"
 _MIGRATIONS = "hub/store/migrations/versions/"
 _BROAD_FILES = ("hub/dispatch.py", "hub/flow.py", "hub/gathering.py", "hub/receiving.py", "hub/workers.py")
 _JSON_FILE = "canonical/parsing.py"
@@ -32,7 +32,7 @@ def _at(source: Source, node: ast.AST, what: str) -> str:
 
 
 def clock_is_passed_in(source: Source) -> Iterator[str]:
-    """Only hub/clock.py reads the time of day; everything else is given `now`. Monotonic clocks are free."""
+    """Only hub/host.py reads the time of day; everything else is given `now`. Monotonic clocks are free."""
     if source.path == _CLOCK_FILE:
         return
     for node in source.walk():
