@@ -120,12 +120,14 @@ class Flow:
         try:
             if shop is None:
                 raise shop_gone(first["shop"])
-            talk = shop.channel.fetch(first["kind"], first["key"], now)
+            channel = shop.channel
+            talk = channel.fetch(first["kind"], first["key"], now)
             envelope = await guarded(
                 converse(self.http, talk, FETCH_TIMEOUT, admit=budget(self.store, shop.name, self._limit(shop.name)))
             )
         except NotAuthorised as error:
-            renewed = shop is not None and await renewal.renew(self.store, self.http, shop, self.config.hub.key)
+            key = self.config.hub.key
+            renewed = shop is not None and await renewal.renew(self.store, self.http, shop, key, channel)
             await self.store.run(
                 self._fetch_failed, hints, Unavailable(error.message) if renewed else error, now.timestamp()
             )

@@ -30,11 +30,15 @@ WIDEST = 86400.0
 """Longest window (seconds); longer spans are pulled one window after the other."""
 SLOWEST = 900.0
 """Longest wait (seconds) after repeated failures."""
-LEASE = 120.0
+LEASE = 45.0
+"""Seconds for which a page belongs to one process: more than an answer may take. A page that takes longer yet may be
+read by two, and what it brings is known the second time."""
 ROUNDING = 0.001
 """Seconds by which two times may differ that mean the same."""
 LONG_AGO = timedelta(hours=1)
 """A window that ended earlier is a backfill: what it brings waits behind live orders."""
+RENEWED = "pull.token_renewed"
+"""What a pull's error begins with when it is to try again with fresh tokens; a refusal after that is a person's."""
 KINDS = {"order": Capability.PULL_ORDERS, "refund": Capability.PULL_REFUNDS}
 
 
@@ -64,13 +68,14 @@ async def pull_page(
         return None
     window = _window(leased, pull, now.timestamp())
     try:
-        talk = shop.channel.pull(kind, window, leased["cursor"], now)
+        channel = shop.channel
+        talk = channel.pull(kind, window, leased["cursor"], now)
         page = await guarded(converse(http, talk, TIMEOUT, admit=budget(store, shop.name, pull.limit)))
     except NotAuthorised as error:
-        if leased["failures"] == 0 and await renewal.renew(store, http, shop, key):
-            await store.run(
-                _failed, shop.name, kind, window, leased, Unavailable(error.message, retry_after=0), now.timestamp()
-            )
+        just_renewed = leased["error"].startswith(RENEWED)
+        if not just_renewed and await renewal.renew(store, http, shop, key, channel):
+            again = Unavailable(error.message, retry_after=0, code=RENEWED)
+            await store.run(_failed, shop.name, kind, window, leased, again, now.timestamp())
             return Pulled(more=True)
         await store.run(_failed, shop.name, kind, window, leased, error, now.timestamp())
         return Pulled(error=f"{error.code}: {error.message}")

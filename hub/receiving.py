@@ -1,10 +1,11 @@
 """From a push's bytes or a page's records to messages as they are stored."""
 
+import asyncio
 import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -37,6 +38,8 @@ class ShopFront:
     mappings: str  # the folder under mappings/channels
     overlay: str = ""  # a mapping in it (or folder/name) that this shop puts over the channel's
     rebuild: Callable[[Mapping[str, str]], Channel] | None = None  # the adapter with other tokens
+    tokens_at: float = 0.0  # when the tokens in use were fetched (epoch seconds); 0.0: they are those of hub.toml
+    renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def unpack(shop: ShopFront, headers: Mapping[str, str], raw: bytes, now: datetime) -> list[Incoming]:

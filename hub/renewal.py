@@ -4,8 +4,9 @@ import json
 
 import httpx
 import structlog
-from cryptography.fernet import InvalidToken
+from cryptography.fernet import InvalidToken, MultiFernet
 
+from adapters.port import Channel
 from canonical.errors import ConfigError, HubError
 from hub import clock
 from hub.receiving import ShopFront
@@ -22,11 +23,32 @@ EARLY_SHARE = 0.2
 """Of a token that lives shorter: the last part of its life in which it is renewed (Shopify's live an hour)."""
 
 
-async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str) -> bool:
-    """Ask the platform for fresh tokens. False where it has none to give; the shop then needs a person."""
+async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str, used: Channel) -> bool:
+    """Put fresh tokens to use in place of those of `used`, the adapter whose call was refused. False where the platform
+    has none to give; the shop then needs a person.
+
+    Platforms let a token end when its successor is made, so whoever comes second takes over what the first one fetched.
+    """
     master = master_key(key)
     if shop.rebuild is None or master is None:
         return False
+    async with shop.renewing:
+        if shop.channel is not used or await _taken_over(store, shop, key):
+            return True
+        return await _fetch(store, http, shop, master)
+
+
+async def _taken_over(store: Store, shop: ShopFront, key: str) -> bool:
+    """Whether another process has fetched tokens since this one took up its own."""
+    row = await store.read(state.credentials_of, shop.name)
+    if row is None or row["updated_at"] <= shop.tokens_at:
+        return False
+    await store.read(restore, shop, key)
+    return True
+
+
+async def _fetch(store: Store, http: httpx.AsyncClient, shop: ShopFront, master: MultiFernet) -> bool:
+    assert shop.rebuild is not None  # noqa: S101  # asked before
     now = clock.now()
     try:
         fresh = await converse(http, shop.channel.refresh(now), TIMEOUT)
@@ -43,7 +65,7 @@ async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str
         audit.write(connection, now.timestamp(), "hub", "token.refreshed", shop.name)
 
     await store.run(keep)
-    shop.channel = shop.rebuild(fresh.settings)
+    shop.channel, shop.tokens_at = shop.rebuild(fresh.settings), now.timestamp()
     return True
 
 
@@ -68,4 +90,4 @@ def restore(connection: Connection, shop: ShopFront, key: str) -> None:
         raise ConfigError([f"hub.key does not open the stored tokens of shop {shop.name}"]) from error
     if settings is None:
         raise ConfigError([f"hub.key is not set, and shop {shop.name} has stored tokens that it sealed"])
-    shop.channel = shop.rebuild(settings)
+    shop.channel, shop.tokens_at = shop.rebuild(settings), row["updated_at"]

@@ -133,10 +133,10 @@ class Workers:
         shop, key = self.hub.shops[name], self.hub.config.hub.key
         while not self.stopping.is_set():
             pulled = None
-            if await self.flow.pressure.full():
-                await self._pause(ASIDE)
-                continue
             try:
+                if await self.flow.pressure.full():
+                    await self._pause(ASIDE)
+                    continue
                 pulled = await pulling.pull_page(self.hub.store, self.http, shop, kind, pull, key)
             except Exception:  # the shop's trouble, or the store's, is not the other shops'
                 log.exception("worker.trouble", loop=f"pull {name}/{kind}")
@@ -158,7 +158,7 @@ class Workers:
             log.info("sweep", settled=found)
         for shop in self.hub.shops.values():
             if await self.hub.store.read(renewal.expires_soon, shop.name, now):
-                await renewal.renew(self.hub.store, self.http, shop, self.hub.config.hub.key)
+                await renewal.renew(self.hub.store, self.http, shop, self.hub.config.hub.key, shop.channel)
         return 0
 
     async def _replay(self) -> int:

@@ -1,15 +1,17 @@
 """The checker: it believes the receivers' own books and the store, never what the hub says of itself."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from dlq.groups import groups
 from dlq.letter import State
 from dlq.shelf import letters
-from hub.chaos.receivers import Book
+from hub.chaos.books import Book
 from hub.store import audit, inbox, outbox, views
-from hub.store.tables import deliveries, documents, messages
+from hub.store.tables import attempts, deliveries, destinations, documents, messages, pulls
 
 MOVING = (outbox.WAITING, outbox.SENDING, outbox.IN_DOUBT)
 
@@ -45,12 +47,58 @@ def restless(connection: Connection) -> list[str]:
     return found
 
 
-def check(connection: Connection, accepted: Sequence[Accepted], books: Mapping[str, Book]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Excused:
+    """Orders that need not arrive: a person discarded or erased them."""
+
+    orders: frozenset[str] = frozenset()
+
+
+def unfair(connection: Connection, now: float) -> list[str]:
+    """What waits though it is long due, nobody holds it, and its destination is not paused."""
+    late = now - OVERDUE
+    running = select(destinations.c.name).where(destinations.c.paused == "")
+    waiting = select(func.count()).where(
+        deliveries.c.state.in_([outbox.WAITING, outbox.IN_DOUBT]),
+        deliveries.c.due_at < late,
+        deliveries.c.destination.in_(running),
+    )
+    received = select(func.count()).where(
+        messages.c.state.in_([inbox.RECEIVED, inbox.FETCH]), messages.c.due_at < late, messages.c.lease_until < late
+    )
+    counts = {"deliveries": connection.execute(waiting).scalar(), "messages": connection.execute(received).scalar()}
+    return [
+        f"{count} {what} are overdue by {OVERDUE:.0f} s and nobody takes them"
+        for what, count in counts.items()
+        if count
+    ]
+
+
+OVERDUE = 12.0
+"""Seconds after its date within which something that may go has gone, where nothing is at fault."""
+
+
+def between_windows(connection: Connection, kinds: Sequence[str]) -> list[str]:
+    """Pulls that are in the middle of a window."""
+    there = {row.kind: row for row in connection.execute(select(pulls))}
+    return [
+        f"the pull of {kind}s is in the middle of a window"
+        for kind in kinds
+        if kind not in there or there[kind].window_end is not None
+    ]
+
+
+def check(
+    connection: Connection,
+    accepted: Sequence[Accepted],
+    books: Mapping[str, Book],
+    excused: Excused = Excused(),  # it is frozen
+) -> list[str]:
     """Every promise that does not hold, in words."""
     broken = _accounted(connection, accepted)
     for name, book in books.items():
-        broken += _twice(name, book) + _in_order(name, book) + _arrived(connection, name, book, accepted)
-    broken += _explained(connection) + _sent(connection)
+        broken += _twice(name, book) + _in_order(name, book) + _arrived(connection, name, book, accepted, excused)
+    broken += _explained(connection) + _sent(connection) + _grouped(connection) + _traced(connection)
     chain = audit.verify(connection)
     if not chain.whole:
         broken.append(f"the audit chain breaks at {chain.broken}")
@@ -68,13 +116,13 @@ def _accounted(connection: Connection, accepted: Sequence[Accepted]) -> list[str
 
 
 def _twice(name: str, book: Book) -> list[str]:
-    """One version of one document takes effect once."""
+    """One version of one document takes effect once, whatever a person made of it."""
     seen: set[tuple[str, str]] = set()
     broken = []
-    for document, revision, content in book.effects:
-        if (document, content) in seen:
+    for document, revision, _ in book.effects:
+        if (document, revision) in seen:
             broken.append(f"{name}: {document} as of {revision} took effect twice")
-        seen.add((document, content))
+        seen.add((document, revision))
     return broken
 
 
@@ -89,7 +137,9 @@ def _in_order(name: str, book: Book) -> list[str]:
     return broken
 
 
-def _arrived(connection: Connection, name: str, book: Book, accepted: Sequence[Accepted]) -> list[str]:
+def _arrived(
+    connection: Connection, name: str, book: Book, accepted: Sequence[Accepted], allowed: Excused
+) -> list[str]:
     """The newest version of each document took effect, or an open letter says why not."""
     last: dict[str, str] = {}
     for document, revision, _ in book.effects:
@@ -98,7 +148,7 @@ def _arrived(connection: Connection, name: str, book: Book, accepted: Sequence[A
     for document, revision in accepted:
         wanted[document] = max(wanted.get(document, ""), revision[:19])
     query = select(letters.c.subject).where(letters.c.state == State.OPEN, letters.c.destination == name)
-    excused = set(connection.execute(query).scalars())
+    excused = set(connection.execute(query).scalars()) | allowed.orders
     orders = {row.number: row.subject for row in connection.execute(select(documents.c.number, documents.c.subject))}
     return [
         f"{name}: {document} as of {revision} never took effect, and no letter says why"
@@ -139,3 +189,34 @@ def _explained(connection: Connection) -> list[str]:
     if count := connection.execute(dateless).scalar():
         broken.append(f"{count} deliveries wait without a date")
     return broken
+
+
+def _grouped(connection: Connection) -> list[str]:
+    """Each group counts as many living letters as there are."""
+    living = select(letters.c.fingerprint, func.count().label("n")).where(letters.c.state.in_(["open", "replaying"]))
+    there = {row.fingerprint: row.n for row in connection.execute(living.group_by(letters.c.fingerprint))}
+    said = {row.fingerprint: row.alive for row in connection.execute(select(groups.c.fingerprint, groups.c.alive))}
+    return [
+        f"group {name} counts {said.get(name, 0)} living letters, and there are {there.get(name, 0)}"
+        for name in sorted(there.keys() | said.keys())
+        if said.get(name, 0) != there.get(name, 0)
+    ]
+
+
+def _traced(connection: Connection) -> list[str]:
+    """What ended can be traced to the attempt that ended it, and no delivery was tried without end."""
+    tried = select(attempts.c.delivery_id)
+    ended = (deliveries.c.state.in_([outbox.DELIVERED, outbox.DEAD]), deliveries.c.id.not_in(tried))
+    broken = [
+        f"delivery {row.id} is {row.state}, and no attempt says how"
+        for row in connection.execute(select(deliveries.c.id, deliveries.c.state).where(*ended))
+    ]
+    many = select(attempts.c.delivery_id, func.count().label("n")).group_by(attempts.c.delivery_id)
+    return broken + [
+        f"delivery {row.delivery_id} was tried {row.n} times"
+        for row in connection.execute(many.having(func.count() > MOST_ATTEMPTS))
+    ]
+
+
+MOST_ATTEMPTS = 100
+"""Attempts of one delivery that the minute of a seed explains."""

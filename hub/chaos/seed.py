@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import web
 from sqlalchemy import create_engine, text
 
+from hub.chaos import deployment
 from hub.chaos.checking import Accepted, check, restless
 from hub.chaos.nursery import Nursery, alive
 from hub.chaos.plan import LASTS, Plan, Push, draw
@@ -26,52 +27,9 @@ from hub.chaos.receivers import Receivers
 from hub.processes import free_port
 from hub.store import Store
 
-SECRET = "chaos"  # noqa: S105  # between processes on loopback
 CALM_WITHIN = 45.0
 """Seconds after the last fault within which nothing may wait any more: less than a clock goes back by."""
 STOPS_WITHIN = 12.0
-
-CONFIG = """
-[hub]
-store = "{store}"
-listen = "127.0.0.1:{port}"
-lease = "1s"
-
-[shops.site]
-channel = "generic"
-signature = {{ scheme = "hmac-sha256-hex", header = "x-signature", secret = "{secret}" }}
-
-[destinations.keyed]
-kind = "http"
-url = "{base}/keyed"
-idempotency_header = "Idempotency-Key"
-{common}
-
-[destinations.asked]
-kind = "http"
-url = "{base}/asked"
-idempotency_header = "Idempotency-Key"
-look_up = {{ url = "{base}/asked/{{idempotency_key}}" }}
-{common}
-
-[destinations.plain]
-kind = "http"
-url = "{base}/plain"
-idempotency_header = "Idempotency-Key"
-in_doubt = "ask"
-{common}
-
-[[routes]]
-on = "order"
-to = ["keyed", "asked", "plain"]
-
-[[routes]]
-on = "refund"
-to = ["keyed", "asked", "plain"]
-"""
-COMMON = """timeout = "1s"
-retry = { first = "100ms", factor = 2, most = "1s", give_up_after = "5m" }
-breaker = { failures = 0.6, over = "2s", at_least = 6, open_for = "300ms" }"""
 
 
 @dataclass(slots=True)
@@ -149,10 +107,9 @@ class _Seed:
         self.over = False
 
     async def run(self) -> Outcome:
-        receivers = Receivers(self.plan.seed, self.plan.moods)
+        receivers = Receivers(self.plan.seed, self.plan.spells)
         async with _serving(receivers.app()) as base:
-            text = CONFIG.format(store=self.url, port=self.port, secret=SECRET, base=base, common=COMMON)
-            self.config.write_text(text, encoding="utf-8")
+            self.config.write_text(deployment.real(self.url, self.port, base), encoding="utf-8")
             supervisor = asyncio.create_task(self._supervise())
             try:
                 receivers.began = time.monotonic()
@@ -178,7 +135,7 @@ class _Seed:
                 if pid is not None and alive(pid):
                     continue
                 self.outcome.kills += pid is not None
-                faults = self.left.pop(0) if self.left else {}
+                faults = self.left.pop(0).real() if self.left else {}
                 self.pids[place] = self.ground.nursery.start(self.config, role, self.folder / "hub.log", faults)
             await asyncio.sleep(0.1)
 
@@ -186,7 +143,7 @@ class _Seed:
         """As a platform does: again and again until it is taken."""
         await asyncio.sleep(push.at)
         raw = json.dumps(push.record, ensure_ascii=False).encode()
-        headers = {"x-signature": hmac.new(SECRET.encode(), raw, hashlib.sha256).hexdigest()}
+        headers = {"x-signature": hmac.new(deployment.SECRET.encode(), raw, hashlib.sha256).hexdigest()}
         deadline = time.monotonic() + CALM_WITHIN
         while time.monotonic() < deadline:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
@@ -256,7 +213,7 @@ class _Seed:
         self.outcome.accepted = len(self.accepted)
         self.outcome.broken += self._in_store(lambda connection: check(connection, self.accepted, receivers.books))
         said = (self.folder / "hub.log").read_text("utf-8", "replace")
-        if "Traceback" in said and not self.plan.outside and not any("disk_full" in p for p in self.plan.processes):
+        if "Traceback" in said and not self.plan.outside and not any(p.disk_full for p in self.plan.processes):
             self.outcome.broken.append("a traceback in the log: " + said[said.index("Traceback") :][:400])
 
     def _in_store(self, ask: Callable[..., list[str]]) -> list[str]:

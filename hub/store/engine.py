@@ -221,7 +221,7 @@ def instant_values(connection: Connection, now: float) -> dict[str, float]:
 
 
 def moment(connection: Connection, now: float) -> float:
-    """Now by the clock that leases go by: that of the database where it has one, else `now`. The only place that asks."""
+    """Now by the clock that leases go by: the database's where it has one, else `now`. No other place asks for it."""
     if connection.dialect.name == "postgresql":
         return float(connection.execute(_EPOCH).scalar_one())
     shared = connection.get_execution_options().get(SHARED_CLOCK)
