@@ -49,9 +49,7 @@ def clock_is_not_read_at_import(source: Source) -> Iterator[str]:
     names = _full_names(source)
     bodies = {f.name: [n for statement in f.body for n in _evaluated(statement)] for f in source.functions()}
     reading: set[str] = set()
-    while (
-        more := {name for name, body in bodies.items() if any(_reads_clock(n, names, reading) for n in body)} - reading
-    ):
+    while more := {f for f in bodies.keys() - reading if any(_reads_clock(n, names, reading) for n in bodies[f])}:
         reading |= more
     for node in _evaluated(source.tree):
         if _reads_clock(node, names, reading):
@@ -157,9 +155,9 @@ def _always(value: ast.expr, *, true: bool) -> bool:
         case ast.Constant():
             return bool(value.value) is true
         case ast.Tuple() | ast.List() | ast.Set():
-            return bool(value.elts) is true
+            return bool(value.elts) is true and not any(isinstance(e, ast.Starred) for e in value.elts)
         case ast.Dict():
-            return bool(value.keys) is true
+            return bool(value.keys) is true and None not in value.keys  # None stands for **
         case ast.Lambda() | ast.GeneratorExp():
             return true
         case ast.UnaryOp(ast.Not(), operand):

@@ -44,7 +44,7 @@ def test_the_tests_keep_it(rule: Rule) -> None:
 
 AT_IMPORT = rules.clock_is_not_read_at_import
 CANNOT_FAIL = ("not None", "x or True", "[x == 1]", "{'a': x}", "(n for n in x)", "len(x) >= 0", "x is x", "'text'")
-CAN_FAIL = ("x", "not x", "x and True", "x is y", "len(x) >= 1", "x == [1]", "[n for n in x]")
+CAN_FAIL = ("x", "not x", "x and True", "x is y", "len(x) >= 1", "x == [1]", "[n for n in x]", "[*x]", "{**x}")
 
 PLANTED: list[tuple[Rule, str, str]] = [
     (rules.clock_is_passed_in, "hub/flow.py", "from datetime import datetime, UTC\nx = datetime.now(UTC)"),
@@ -65,7 +65,7 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (
         AT_IMPORT,
         "tests/test_x.py",
-        "def soon():\n    return clock.now()\n@parametrize('at', [soon()])\ndef f(at):\n    g()",
+        "def now():\n    return clock.now()\ndef soon():\n    return now()\n@case(soon())\ndef f(at):\n    g()",
     ),
     (rules.money_is_no_float, "canonical/order.py", "def f(x):\n    return float(x)"),
     (rules.money_is_no_float, "adapters/channels/x.py", "def f(x):\n    return float(x['total_fee'])"),
