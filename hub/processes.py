@@ -1,5 +1,6 @@
-"""Starting real processes on loopback and waiting for them, for the demo and the benchmark."""
+"""Reserving ports and running real processes on them: for the demo, the benchmark, chaos and the tests."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -59,15 +60,28 @@ def wait_until_told(word: str, process: subprocess.Popen[bytes], log: Path) -> N
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody uses now, and that this process was not given before: whoever was may not
-    listen yet."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in _given:
-            _given.add(port)
-            return port
+    """Reserve a TCP port, on every local address, until `release_port` or the end of this process.
+
+    A port that is only looked up can be given to somebody else before its server listens, or while the server is being
+    restarted. So the socket that finds the port stays bound, and never listens: the kernel then gives the port to no
+    `bind(0)` and to no outgoing connection, of any process. A server that names the port and sets SO_REUSEADDR, as all
+    common ones do, may still listen on it, as often as it likes. (This is how Linux reads SO_REUSEADDR.)
+    """
+    dual = socket.has_dualstack_ipv6()
+    with socket.socket(socket.AF_INET6 if dual else socket.AF_INET) as holder:
+        if dual:
+            holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("", 0))
+        port = int(holder.getsockname()[1])
+        _reserved[port] = holder.detach()  # a plain descriptor: it is to stay open, and is no leak to warn of
+    return port
 
 
-_given: set[int] = set()
+def release_port(port: int) -> None:
+    """End a reservation of `free_port`, for processes that make many."""
+    os.close(_reserved.pop(port))
+
+
+_reserved: dict[int, int] = {}
+"""Each reserved port, and the descriptor of the socket that holds it."""

@@ -73,7 +73,7 @@ async def pull_page(
         page = await guarded(converse(http, talk, TIMEOUT, admit=budget(store, shop.name, pull.limit)))
     except NotAuthorised as error:
         just_renewed = leased["error"].startswith(RENEWED)
-        if not just_renewed and await renewal.renew(store, http, shop, key, channel):
+        if await renewal.renew(store, http, shop, key, channel, fetch=not just_renewed):
             again = Unavailable(error.message, retry_after=0, code=RENEWED)
             await store.run(_failed, shop.name, kind, window, leased, again, now.timestamp())
             return Pulled(more=True)

@@ -23,9 +23,11 @@ EARLY_SHARE = 0.2
 """Of a token that lives shorter: the last part of its life in which it is renewed (Shopify's live an hour)."""
 
 
-async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str, used: Channel) -> bool:
+async def renew(
+    store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str, used: Channel, *, fetch: bool = True
+) -> bool:
     """Put fresh tokens to use in place of those of `used`, the adapter whose call was refused. False where the platform
-    has none to give; the shop then needs a person.
+    has none to give (or, without `fetch`, where nobody else has fetched any); the shop then needs a person.
 
     Platforms let a token end when its successor is made, so whoever comes second takes over what the first one fetched.
     """
@@ -35,7 +37,7 @@ async def renew(store: Store, http: httpx.AsyncClient, shop: ShopFront, key: str
     async with shop.renewing:
         if shop.channel is not used or await _taken_over(store, shop, key):
             return True
-        return await _fetch(store, http, shop, master)
+        return fetch and await _fetch(store, http, shop, master)
 
 
 async def _taken_over(store: Store, shop: ShopFront, key: str) -> bool:

@@ -14,7 +14,7 @@ from hub import alerting, clock, erasure, pulling, renewal, replaying
 from hub.config import Pull
 from hub.dispatch import IDLE, SOON, TROUBLE, Dispatch
 from hub.flow import Flow
-from hub.store import Connection, inbox, leases, outbox, setback, state
+from hub.store import STORE_TROUBLE, Connection, inbox, leases, outbox, setback, state
 from hub.wiring import Hub
 from hub.workbench import alerts
 from hub.workbench.drift import Drift
@@ -89,7 +89,11 @@ class Workers:
         for task in self._dispatch.tasks:
             task.cancel()
         await self.flow.finish()  # outcomes that are still being gathered
-        left = await self.hub.store.run(give_back, self.hub.store.owner, clock.now().timestamp())
+        try:
+            left = await self.hub.store.run(give_back, self.hub.store.owner, clock.now().timestamp())
+        except STORE_TROUBLE as error:  # what this process holds is free when its leases run out
+            log.warning("stopped.without_giving_back", error=str(error))
+            return
         if left:
             log.warning("stopped.in_the_middle", deliveries=left)
 
@@ -100,7 +104,8 @@ class Workers:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         if late:
-            await self.hub.store.run(state.drop_pull_leases, self.hub.store.owner)
+            with contextlib.suppress(*STORE_TROUBLE):  # they run out
+                await self.hub.store.run(state.drop_pull_leases, self.hub.store.owner)
         for task in done:
             task.result()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hub import processes
 from hub.chaos import postgres as servers
-from hub.processes import free_port as a_free_port
 
 CI = os.environ.get("CI") == "true"
 
@@ -64,9 +64,11 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 for a server of this test's own."""
-    return a_free_port()
+def free_port() -> Iterator[int]:
+    """A TCP port for a server of this test's own, or for none: reserved until the test ends."""
+    port = processes.free_port()
+    yield port
+    processes.release_port(port)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
+from contextlib import suppress
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,14 @@ class Erp:
         with (self.folder / "log").open("ab") as log:
             command = [str(SERVER), "-c", str(self.folder / "trytond.conf"), "-d", "books"]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        asked = {"id": 1, "method": "common.server.version", "params": []}
         for _ in range(600):
-            try:
-                asked = {"id": 1, "method": "common.server.version", "params": []}
+            with suppress(httpx.HTTPError):
                 if httpx.post(f"{self.url}/rpc/", json=asked, timeout=5).status_code == 200:
                     return
-            except httpx.HTTPError:
-                time.sleep(0.1)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.1)
+                break  # it ended, and will not answer any more
         raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:])
 
     def stop(self, *, kill: bool = False) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from hub.processes import free_port
+from hub.processes import free_port, release_port
 
 HOW_TO_INSTALL = (
     "PostgreSQL's server programs are not on this machine: run `make test`, or `apt-get install postgresql`"
@@ -79,6 +79,7 @@ class Postgres:
             except subprocess.TimeoutExpired:
                 self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+        release_port(self.port)
 
     def kill(self) -> None:
         """End it as `kill -9` does, backends included. `start` brings it back with what was committed."""

@@ -24,7 +24,7 @@ from hub.chaos.nursery import Nursery, alive
 from hub.chaos.plan import LASTS, Plan, Push, draw
 from hub.chaos.postgres import Postgres
 from hub.chaos.receivers import Receivers
-from hub.processes import free_port
+from hub.processes import free_port, release_port
 from hub.store import Store
 
 CALM_WITHIN = 45.0
@@ -124,6 +124,7 @@ class _Seed:
                 self.over = True
                 await supervisor
                 await self._stop()
+                release_port(self.port)
             await asyncio.to_thread(self._check, receivers)
         return self.outcome
 

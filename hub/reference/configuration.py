@@ -19,8 +19,9 @@ from hub.reference.markdown import page as whole
 from hub.reference.settings import settings_table
 
 _INTRO = """\
-`hub init` writes a commented `hub.toml`; `hub check` tells everything that is wrong with one, and the hub does not
-start before it is right. Unknown keys are refused, with the nearest known one.
+The `hub.toml` at the top of the repository is a commented example that runs as it is, and `hub init` writes one for a
+deployment elsewhere. `hub check` tells everything that is wrong with one, and the hub does not start before it is
+right. Unknown keys are refused, with the nearest known one.
 
 - A **duration** is written with its unit: `"500ms"`, `"30s"`, `"10m"`, `"24h"`, `"7d"`.
 - A **rate** is a number of things per time: `"50/s"`, `"600/m"`, `"1000/h"`.

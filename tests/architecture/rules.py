@@ -5,25 +5,21 @@ test_house_rules.py runs them over the project, and over planted violations to s
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from tests.architecture.sources import PACKAGES, Source
 
-FUNCTION_LINES = 60
-FILE_LINES = 400
-ADAPTER_LINES = 300
-TEST_FILE_LINES = 450
-
 _CLOCKS = re.compile(r"(?:^|\.)(?:datetime\.(?:now|utcnow|today)|date\.today|time\.(?:time|time_ns|localtime|gmtime))$")
 _CLOCK_FILE = "hub/host.py"
-_MIGRATIONS = "hub/store/migrations/versions/"
+_ANY_CLOCK = re.compile(
+    _CLOCKS.pattern + r"|(?:^|\.)(?:clock\.(?:now|system)|time\.(?:(?:monotonic|perf_counter)(?:_ns)?|strftime|ctime))$"
+)
 _BROAD_FILES = ("hub/dispatch.py", "hub/flow.py", "hub/gathering.py", "hub/receiving.py", "hub/workers.py")
 _MACHINE = "hub/chaos/simulation/"
 _JSON_FILE = "canonical/parsing.py"
 _MONEY = re.compile(
     r"amount|price|fee|paid|payment|total|money|discount|tax|refund|balance|deposit|freight|postage", re.IGNORECASE
 )
-_VAGUE = re.compile(r"(?:^|/|_)(?:utils?|helpers?|misc|common|manager|base)\.py$")
 _UNFINISHED = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X|H[A]CK)\b|raise NotImpl[e]mented")
 _ASSERTING_CALL = re.compile(r"(?:^|\.)(?:raises|warns|fail|assert_\w+|assert_called\w*|call_and_validate)$")
 
@@ -41,6 +37,61 @@ def clock_is_passed_in(source: Source) -> Iterator[str]:
             yield _at(source, node, f"reads the clock: {ast.unparse(node)}")
         if isinstance(node, ast.ImportFrom) and node.module == "time" and any(n.name == "time" for n in node.names):
             yield _at(source, node, "imports the clock: from time import time")
+
+
+def clock_is_not_read_at_import(source: Source) -> Iterator[str]:
+    """No clock, not even a monotonic one, is read where a module is imported or tests are collected.
+
+    That is module level, class bodies, decorators (parametrize) and default values, by a function of the same file too.
+    A run may begin long before such a value is used: what was "in an hour" is past by then.
+    """
+    if source.path == _CLOCK_FILE:
+        return
+    names = _full_names(source)
+    bodies = {f.name: [n for statement in f.body for n in _evaluated(statement)] for f in source.functions()}
+    reading: set[str] = set()
+    while more := {f for f in bodies.keys() - reading if any(_reads_clock(n, names, reading) for n in bodies[f])}:
+        reading |= more
+    for node in _evaluated(source.tree):
+        if _reads_clock(node, names, reading):
+            yield _at(source, node, f"reads the clock at import: {ast.unparse(node)}")
+
+
+def _reads_clock(node: ast.AST, names: Mapping[str, str], reading: Set[str]) -> bool:
+    """Whether this is a call of a clock, or of one of the functions that read one."""
+    if not isinstance(node, ast.Call):
+        return False
+    called = _full_name(node.func, names)
+    return called in reading or bool(_ANY_CLOCK.search(called))
+
+
+def _full_names(source: Source) -> dict[str, str]:
+    """What the names that the file imports stand for: {"sleep": "time.sleep"}."""
+    found: dict[str, str] = {}
+    for node in source.walk():
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            found |= {alias.asname or alias.name: module + alias.name for alias in node.names}
+    return found
+
+
+def _full_name(function: ast.expr, names: Mapping[str, str]) -> str:
+    first, dot, rest = ast.unparse(function).partition(".")
+    return names.get(first, first) + dot + rest
+
+
+def _evaluated(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that are evaluated with this one: no function's body, nor what only a command runs."""
+    yield node
+    below: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        below = [*node.decorator_list, node.args]
+    elif isinstance(node, ast.Lambda):
+        below = [node.args]
+    elif isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'":
+        below = node.orelse
+    for child in below:
+        yield from _evaluated(child)
 
 
 def money_is_no_float(source: Source) -> Iterator[str]:
@@ -81,31 +132,6 @@ def errors_are_named(source: Source) -> Iterator[str]:
             yield _at(source, node, f"catches everything: except {caught}".rstrip())
 
 
-def names_say_what(source: Source) -> Iterator[str]:
-    """File names are nouns of the domain."""
-    if _VAGUE.search(source.path):
-        yield f"{source.path}:1 is a name that says nothing about what lives there"
-
-
-def sizes_are_readable(source: Source) -> Iterator[str]:
-    """Functions and files that fit into a head. A migration is one list of what changes, and is never touched again."""
-    if source.path.startswith(_MIGRATIONS):
-        return
-    for node in source.functions():
-        length = function_length(node)
-        if length > FUNCTION_LINES:
-            yield _at(source, node, f"{node.name} is {length} lines long, more than {FUNCTION_LINES}")
-    adapter = source.path.startswith(("adapters/channels/", "adapters/destinations/", "adapters/notifiers/"))
-    most = TEST_FILE_LINES if source.package == "tests" else ADAPTER_LINES if adapter else FILE_LINES
-    if (lines := source.text.count("\n")) > most:
-        yield f"{source.path}:1 has {lines} lines, more than {most}"
-
-
-def function_length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines from `def` to the end of the body."""
-    return (node.end_lineno or node.lineno) - node.lineno + 1
-
-
 def work_is_finished(source: Source) -> Iterator[str]:
     """No mark of work put off, no stub."""
     for number, line in enumerate(source.text.splitlines(), 1):
@@ -114,34 +140,72 @@ def work_is_finished(source: Source) -> Iterator[str]:
 
 
 def every_test_asserts(source: Source) -> Iterator[str]:
-    """Every test asserts something, by itself or through a function of its own file, and can fail."""
+    """Every test has an assertion that can fail, its own or one in a function of its file; and none that cannot."""
     asserting = _asserting_functions(source)
     for node in source.functions():
         if node.name.startswith("test") and node.name not in asserting:
             yield _at(source, node, f"{node.name} asserts nothing")
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.Assert) and isinstance(inner.test, ast.Constant | ast.Tuple) and _truthy(inner):
-                yield _at(source, inner, f"{node.name} has an assertion that cannot fail")
+    for statement in source.walk():
+        if isinstance(statement, ast.Assert) and _always(statement.test, true=True):
+            yield _at(source, statement, f"cannot fail: {ast.unparse(statement)}")
 
 
-def _truthy(node: ast.Assert) -> bool:
-    return bool(node.test.value if isinstance(node.test, ast.Constant) else getattr(node.test, "elts", True))
+def _always(value: ast.expr, *, true: bool) -> bool:
+    """Whether an expression is true (or false) whatever the code under test does."""
+    match value:
+        case ast.Constant():
+            return bool(value.value) is true
+        case ast.Tuple() | ast.List() | ast.Set():
+            return bool(value.elts) is true and not any(isinstance(e, ast.Starred) for e in value.elts)
+        case ast.Dict():
+            return bool(value.keys) is true and None not in value.keys  # None stands for **
+        case ast.Lambda() | ast.GeneratorExp():
+            return true
+        case ast.UnaryOp(ast.Not(), operand):
+            return _always(operand, true=not true)
+        case ast.BoolOp(operator, values):
+            one_is_enough = isinstance(operator, ast.Or) is true
+            return (any if one_is_enough else all)(_always(v, true=true) for v in values)
+        case ast.Compare(ast.Name(name), [ast.Is()], [ast.Name(other)]):
+            return true and name == other
+        case ast.Compare(ast.Call(ast.Name("len")), [ast.GtE()], [ast.Constant(0)]):
+            return true
+    return False
 
 
 def _asserting_functions(source: Source) -> set[str]:
     bodies = {node.name: list(ast.walk(node)) for node in source.functions()}
-    called = {
-        name: {ast.unparse(n.func) for n in body if isinstance(n, ast.Call | ast.Subscript) and hasattr(n, "func")}
-        for name, body in bodies.items()
-    }
+    called = {name: {ast.unparse(n.func) for n in body if isinstance(n, ast.Call)} for name, body in bodies.items()}
     found = {
         name
         for name, body in bodies.items()
-        if any(isinstance(n, ast.Assert) for n in body) or any(map(_ASSERTING_CALL.search, called[name]))
+        if any(isinstance(n, ast.Assert) and not _always(n.test, true=True) for n in body)
+        or any(map(_ASSERTING_CALL.search, called[name]))
     }
     while more := {n for n in bodies if n not in found and {c.rpartition(".")[2] for c in called[n]} & found}:
         found |= more
     return found
+
+
+def no_test_sleeps(source: Source) -> Iterator[str]:
+    """No time.sleep outside of tests/acceptance: what is waited for is an event, or the time is passed in."""
+    if source.path.startswith("tests/acceptance/"):
+        return
+    names = _full_names(source)
+    for node in source.walk():
+        if isinstance(node, ast.Call) and _full_name(node.func, names) == "time.sleep":
+            yield _at(source, node, f"sleeps: {ast.unparse(node)}")
+
+
+def failures_are_not_repeated(source: Source) -> Iterator[str]:
+    """No test is marked to run again when it fails: that hides an error, of the test or of the hub."""
+    for node in source.walk():
+        if isinstance(node, ast.Attribute) and re.search(r"(?:^|\.)mark\.(?:flaky|rerun|retry)", ast.unparse(node)):
+            yield _at(source, node, f"runs again where it failed: {ast.unparse(node)}")
+        if isinstance(node, ast.Import | ast.ImportFrom) and re.search(
+            r"\b(?:flaky|rerunfailures)\b", ast.unparse(node)
+        ):
+            yield _at(source, node, f"runs again where it failed: {ast.unparse(node)}")
 
 
 def own_code_is_not_patched(source: Source) -> Iterator[str]:

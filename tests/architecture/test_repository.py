@@ -58,12 +58,32 @@ def test_every_dependency_is_locked() -> None:
     assert not missing, "run `make lock`"
 
 
+RERUNS = re.compile(
+    r"pytest-(?:rerun|retry|flak)|^flaky\b|--(?:reruns|retries|force-flaky)|^\s*(?:reruns|retries) *=", re.MULTILINE
+)
+"""A failure that is run again hides an error, of the test or of the hub."""
+
+
+def test_no_run_repeats_what_failed() -> None:
+    places = ["pyproject.toml", "requirements.lock", "Makefile", ".ci/run", *_scripts()]
+    assert [name for name in places if RERUNS.search((ROOT / name).read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize("line", ['"pytest-rerunfailures>=15"', "flaky==3.8.1 \\", "pytest --reruns 2", "reruns = 2"])
+def test_a_repetition_is_found(line: str) -> None:
+    assert RERUNS.search(f"first\n{line}\n")
+
+
+def _scripts() -> list[str]:
+    return [name for name in kept_files() if name.startswith("scripts/")]
+
+
 def test_files_are_small() -> None:
     assert [name for name in kept_files() if (ROOT / name).stat().st_size > 1_000_000] == []
 
 
 def test_commands_can_be_run() -> None:
-    commands = [name for name in kept_files() if name.startswith("scripts/")] + [".ci/run"]
+    commands = [*_scripts(), ".ci/run"]
     assert [name for name in commands if not (ROOT / name).stat().st_mode & stat.S_IXUSR] == []
 
 

@@ -23,8 +23,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -158,7 +160,7 @@ class Reader:
             fits = ended == code and fitting(expected, output)
             if fits or time.monotonic() > deadline:
                 break
-            time.sleep(0.3)
+            _ended(self._shell, 0.3)
         assert fits, (
             f"{where}: $ {command}\nended with {ended} (expected {code}) and said:\n{output}\nexpected:\n{expected}"
         )
@@ -189,12 +191,10 @@ class Reader:
                 )
             )
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self._kept[-1].poll() is None:
-            try:
+        while time.monotonic() < deadline and not _ended(self._kept[-1], 0.1):
+            with suppress(httpx.HTTPError):
                 if httpx.get(url, timeout=2).status_code < 500:
                     return
-            except httpx.HTTPError:
-                time.sleep(0.1)
         raise AssertionError(f"{where}: $ {command}\n{url} does not answer:\n{log.read_text('utf-8')}")
 
     # -- addresses -----------------------------------------------------------------------------------------------
@@ -212,6 +212,13 @@ class Reader:
         for shown, real in self._replaced.items():
             text = text.replace(real, shown)
         return text.replace(str(self.source), "$HUB_SOURCE").replace(str(self.folder), ".")
+
+
+def _ended(process: subprocess.Popen[Any], seconds: float) -> bool:
+    """Whether a process ends within this time: a pause between two attempts that does not outlast it."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process.returncode is not None
 
 
 def fitting(expected: str, output: str) -> bool:

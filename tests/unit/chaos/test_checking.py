@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from hub.chaos.books import Book
 from hub.chaos.checking import Accepted, check, restless
 from hub.chaos.plan import LASTS, MOODS, RECEIVERS, draw
-from hub.chaos.books import Book
 from hub.store import Connection
 from tests.rig import Rig, order
 
@@ -108,7 +108,11 @@ def test_every_fault_is_drawn_sooner_or_later() -> None:
     plans = [draw(seed, postgresql=True) for seed in range(200)]
     assert {spell.mood for plan in plans for spell in plan.spells} == set(MOODS)
     assert {spell.who for plan in plans for spell in plan.spells} == set(RECEIVERS)
-    assert {name for plan in plans for faults in plan.processes for name in faults.real()} == {"kill", "disk_full", "clock"}
+    assert {name for plan in plans for faults in plan.processes for name in faults.real()} == {
+        "kill",
+        "disk_full",
+        "clock",
+    }
     assert {what for plan in plans for _, what, _ in plan.outside} == {"lock", "database"}
     assert any(plan.kills for plan in plans)
     assert all(0 <= push.at <= LASTS for plan in plans for push in plan.pushes)
