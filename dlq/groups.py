@@ -6,7 +6,6 @@ by itself when its last letter is, and opens again when the cause comes back; on
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -29,6 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from dlq.life import UNRESOLVED, Life
+
 metadata = MetaData()
 Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -39,18 +40,6 @@ STAKE_UNIT = 10_000
 MOST_AT_STAKE = 10**17
 """What is kept of one letter at most, so that columns and sums hold it."""
 
-
-class Life(StrEnum):
-    """The states of a group."""
-
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    ASSIGNED = "assigned"
-    RESOLVED = "resolved"
-    IGNORED = "ignored"
-
-
-UNRESOLVED = (Life.OPEN, Life.ACKNOWLEDGED, Life.ASSIGNED)
 
 groups = Table(
     "dead_letter_groups",

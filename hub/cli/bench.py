@@ -2,7 +2,6 @@
 
 import typer
 
-from hub import wiring
 from hub.cli.output import PROBLEMS, WELL, JsonOption, emit, err, errors, out, table
 
 app = typer.Typer(help="Benchmarks, each beside a baseline that runs in the same rounds.", no_args_is_help=True)
@@ -83,6 +82,7 @@ def mapping(
 
     Example: hub bench mapping --rounds 50 --json
     """
+    from hub import wiring
     from hub.bench import mapping as measure  # only needed here
 
     with errors():
