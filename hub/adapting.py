@@ -1,4 +1,7 @@
-"""The adapters that hub.toml names, made with their settings; and what is wrong in hub.toml beside the mappings."""
+"""The adapters that hub.toml names, made with their settings; and what is wrong in hub.toml beside the mappings.
+
+It needs neither the store nor what runs the hub: commands that need no more than this load no more.
+"""
 
 import difflib
 import inspect
@@ -7,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 import adapters
 from canonical.errors import ConfigError
@@ -67,6 +70,20 @@ def make(adapter: Any, settings: BaseModel) -> Any:
     if "search" in inspect.signature(adapter).parameters:
         return adapter(settings, _search)
     return adapter(settings)
+
+
+def unconfigured(adapter: Any) -> Any:
+    """An adapter that can read payloads but has no credentials, for `hub map`."""
+    missing = {n: f for n, f in adapter.Settings.model_fields.items() if f.is_required()}
+    blank = {n: SecretStr("-") if "Secret" in str(f.annotation) else "-" for n, f in missing.items()}
+    return make(adapter, adapter.Settings.model_construct(**blank))
+
+
+def mappings_folder(config: Config | None = None) -> Path:
+    """hub.mappings relative to hub.toml, or the mappings that come with the hub."""
+    if config is not None and config.hub.mappings:
+        return config.folder / config.hub.mappings
+    return Path(adapters.__file__).parents[1] / "mappings"
 
 
 def routes(config: Config, problems: list[str]) -> Routes:

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-import adapters
 from adapters.port import Channel, Notifier
 from canonical.errors import ConfigError
 from hub import adapting, renewal, wire
@@ -83,7 +82,7 @@ def connect(hub: Hub, http: httpx.AsyncClient | None = None) -> tuple[Flow, http
 def open_catalog(config: Config, problems: list[str], pins: Mapping[str, Sources]) -> Catalog:
     """The mappings that hub.toml points at, and those that were activated (`pins`); what does not compile is added to
     problems."""
-    catalog = Catalog(mappings_folder(config), pins)
+    catalog = Catalog(adapting.mappings_folder(config), pins)
     try:
         catalog.load()
     except ConfigError as error:
@@ -91,13 +90,6 @@ def open_catalog(config: Config, problems: list[str], pins: Mapping[str, Sources
         broken = [name for name in pins if any(f"/{name}.toml:" in problem for problem in error.problems)]
         problems += [f"{name}: the version in force does not load; hub mapping follow {name}" for name in broken]
     return catalog
-
-
-def mappings_folder(config: Config | None = None) -> Path:
-    """hub.mappings relative to hub.toml, or the mappings that come with the hub."""
-    if config is not None and config.hub.mappings:
-        return config.folder / config.hub.mappings
-    return Path(adapters.__file__).parents[1] / "mappings"
 
 
 def _unused(overlays: Mapping[str, str], shops: Mapping[str, ShopFront]) -> list[str]:
@@ -191,10 +183,3 @@ def _renderer(catalog: Catalog, name: str) -> Callable[[str, Any], Rendered]:
         return body, problems, rendering.version, rendering.root
 
     return render
-
-
-def unconfigured(adapter: Any) -> Any:
-    """An adapter that can read payloads but has no credentials, for `hub map`."""
-    missing = {n: f for n, f in adapter.Settings.model_fields.items() if f.is_required()}
-    blank = {n: SecretStr("-") if "Secret" in str(f.annotation) else "-" for n, f in missing.items()}
-    return adapting.make(adapter, adapter.Settings.model_construct(**blank))

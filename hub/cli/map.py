@@ -58,11 +58,13 @@ def map_file(
 def _try(code: str, kind: str | None, raw: bytes, shop: str, config: Path, mappings: Path | None) -> dict[str, Any]:
     import adapters
     from canonical.errors import ConfigError
-    from hub import wiring
+    from hub import adapting
     from hub.mapping.catalog import Catalog
     from hub.trial import try_mapping
 
     if shop:
+        from hub import wiring  # with all that a running hub needs
+
         hub = wiring.build(config)
         front = hub.shops.get(shop)
         if front is None:
@@ -73,11 +75,11 @@ def _try(code: str, kind: str | None, raw: bytes, shop: str, config: Path, mappi
         )  # fmt: skip
     adapter = adapters.load("channels", code)
     problems: list[str] = []
-    catalog = Catalog(mappings or wiring.mappings_folder())
+    catalog = Catalog(mappings or adapting.mappings_folder())
     catalog.load()
     if problems:
         raise ConfigError(problems)
-    return try_mapping(catalog, wiring.unconfigured(adapter), code, kind, raw, clock.now())
+    return try_mapping(catalog, adapting.unconfigured(adapter), code, kind, raw, clock.now())
 
 
 def _hint(error: "HubError") -> str:

@@ -65,10 +65,11 @@ def _trace(
     name: str, file: str, key: str, order: str, shop: str, config: Path, mappings: Path | None
 ) -> "tuple[Trace, str]":
     """The way of the one record that is meant, and what there is to say about the choice."""
-    from hub import wiring
     from hub.mapping.trace import traced
 
     if order:
+        from hub import wiring
+
         full = named(wiring.build(config).catalog, name)
         desk, found = of_order(config, full, order, shop)
         given = [(sample, "") for sample in found]
@@ -88,10 +89,10 @@ def _trace(
 
 
 def _desk(shop: str, config: Path, mappings: Path | None) -> Desk:
-    from hub import wiring
-
     if not shop:
         return Desk(catalog_of(config, mappings), {})
+    from hub import wiring
+
     hub = wiring.build(config)
     front_of(hub, shop, config)
     catalog = hub.catalog if mappings is None else catalog_of(config, mappings)

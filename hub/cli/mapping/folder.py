@@ -19,12 +19,12 @@ MappingsOption = typer.Option(None, "--mappings", help="Folder of mappings; defa
 
 def folder_of(config: Path, mappings: Path | None) -> Path:
     """The folder of --mappings, else hub.toml's, else the one that comes with the hub."""
+    from hub import adapting
     from hub import config as configuration
-    from hub import wiring
 
     if mappings is None and config.exists():
-        return wiring.mappings_folder(configuration.load(config))
-    return mappings or wiring.mappings_folder()
+        return adapting.mappings_folder(configuration.load(config))
+    return mappings or adapting.mappings_folder()
 
 
 def own_folder(config: Path, mappings: Path | None) -> Path:
@@ -32,7 +32,7 @@ def own_folder(config: Path, mappings: Path | None) -> Path:
 
     Ends the command for the mappings of an installed hub, which its next update replaces.
     """
-    from hub import wiring
+    from hub import adapting
 
     folder = mappings
     if folder is None and config.exists():
@@ -41,17 +41,17 @@ def own_folder(config: Path, mappings: Path | None) -> Path:
         except (tomllib.TOMLDecodeError, AttributeError):
             return folder_of(config, mappings)  # which tells what is wrong with it
         folder = config.parent / named if isinstance(named, str) and named else None
-    if folder is None and is_shipped(wiring.mappings_folder()):
+    if folder is None and is_shipped(adapting.mappings_folder()):
         hint = 'add mappings = "mappings" to [hub] in hub.toml, or say --mappings FOLDER'
         fail("there is no mappings folder of your own to write into", hint=hint, code=USAGE)
-    return folder or wiring.mappings_folder()
+    return folder or adapting.mappings_folder()
 
 
 def is_shipped(folder: Path) -> bool:
     """Whether these are the mappings of an installed hub, not those of its source that somebody works in."""
-    from hub import wiring
+    from hub import adapting
 
-    return folder == wiring.mappings_folder() and folder.parent != Path.cwd()
+    return folder == adapting.mappings_folder() and folder.parent != Path.cwd()
 
 
 def catalog_of(config: Path, mappings: Path | None) -> "Catalog":

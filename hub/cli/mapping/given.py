@@ -148,10 +148,10 @@ def _records(desk: Desk, name: str, raw: bytes, shop: str) -> "Iterator[Sample]"
 def _channel(front: "ShopFront | None", folder: str) -> "tuple[Channel | None, str]":
     """The adapter that reads a folder's records, and its code; None for platforms by settings without their shop."""
     import adapters
-    from hub import wiring
+    from hub import adapting
 
     if front is not None:
         return front.channel, front.code
     if folder in adapters.codes("channels") and folder != "generic":
-        return wiring.unconfigured(adapters.load("channels", folder)), folder
+        return adapting.unconfigured(adapters.load("channels", folder)), folder
     return None, folder

@@ -53,7 +53,7 @@ def new(
 
     Example: hub mapping new harbor --sample order.json
     """
-    from hub import wiring
+    from hub import adapting
     from hub.mapping.catalog import Catalog
     from hub.mapping.drafting import draft
     from hub.mapping.drafting.borrowing import words_of
@@ -67,7 +67,7 @@ def new(
             fail(f"{file} is there already", hint="--name OTHER writes another file, --force replaces it", code=REFUSED)
         where, records = _records(channel, kind, sample)
         full = f"{channel}/{name}"
-        catalogs = [Catalog(place) for place in dict.fromkeys((folder, wiring.mappings_folder())) if place.is_dir()]
+        catalogs = [Catalog(place) for place in dict.fromkeys((folder, adapting.mappings_folder())) if place.is_dir()]
         for catalog in catalogs:
             catalog.load_what_can_be()
         known = words_of(c.mapping(n) for c in catalogs for n in c.names() if n != f"channels/{full}")
@@ -111,7 +111,7 @@ def _records(channel: str, kind: str, sample: Path) -> tuple[str, list[dict[str,
     import adapters
     from adapters.port import Envelope
     from canonical.errors import HubError, NotUnderstood
-    from hub import wiring
+    from hub import adapting
     from hub.mapping.drafting import read_sample, records_in
 
     try:
@@ -120,7 +120,7 @@ def _records(channel: str, kind: str, sample: Path) -> tuple[str, list[dict[str,
         fail(f"{sample}: {error.strerror}", code=USAGE)
     data = read_sample(raw)
     if channel in adapters.codes("channels") and channel != "generic":
-        adapter = wiring.unconfigured(adapters.load("channels", channel))
+        adapter = adapting.unconfigured(adapters.load("channels", channel))
         body = raw.decode("utf-8", "replace") if raw.lstrip()[:1] == b"<" else data
         try:
             found = [e.body for e in adapter.read(body, kind) if isinstance(e, Envelope)]

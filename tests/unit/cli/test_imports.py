@@ -78,6 +78,14 @@ def test_a_look_into_the_store_loads_no_server_and_no_mappings(tmp_path: Path) -
     assert {"hub.mapping", "httpx", "jmespath", "sqlalchemy.dialects.postgresql"} & modules == set()
 
 
+@pytest.mark.parametrize("words", [("map", "generic", "order.json"), ("mapping", "list")], ids=" ".join)
+def test_work_on_mappings_loads_no_store_and_no_server(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "order.json").write_text("{}", encoding="utf-8")
+    code, modules = loaded(tmp_path, *words)
+    assert code in (0, 1)
+    assert (SERVER | {"sqlalchemy"}) & modules == set()
+
+
 def test_every_command_is_in_the_module_that_is_named_for_it() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert list(commands) == [name for names in MODULES.values() for name in names]
