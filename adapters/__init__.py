@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,4 +33,12 @@ def load(kind: str, code: str) -> Any:
 
 
 def _third_party(kind: str) -> list[Any]:
-    return [e for e in entry_points(group="hub.adapters") if e.name.startswith(f"{kind}.")]
+    return [e for e in _entry_points() if e.name.startswith(f"{kind}.")]
+
+
+@cache
+def _entry_points() -> tuple[Any, ...]:
+    """What other packages bring. To look for it reads the metadata of every package that is installed."""
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group="hub.adapters"))

@@ -6,7 +6,7 @@ by itself when its last letter is, and opens again when the cause comes back; on
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Index,
+    Insert,
     Integer,
     MetaData,
     RowMapping,
@@ -27,7 +28,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+
+from dlq.life import UNRESOLVED, Life
+from dlq.upsert import insert_into
 
 metadata = MetaData()
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -39,18 +42,6 @@ STAKE_UNIT = 10_000
 MOST_AT_STAKE = 10**17
 """What is kept of one letter at most, so that columns and sums hold it."""
 
-
-class Life(StrEnum):
-    """The states of a group."""
-
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    ASSIGNED = "assigned"
-    RESOLVED = "resolved"
-    IGNORED = "ignored"
-
-
-UNRESOLVED = (Life.OPEN, Life.ACKNOWLEDGED, Life.ASSIGNED)
 
 groups = Table(
     "dead_letter_groups",
@@ -110,7 +101,7 @@ def keep(connection: Connection, changes: Iterable[Change], now: float) -> None:
     known = _locked(connection, names)
     new = [_born(by_group[name], now) for name in names if name not in known]
     if new:  # another process may have its first letter at this moment
-        connection.execute(_BORN[connection.dialect.name], new)
+        connection.execute(_insert(connection.dialect.name), new)
         known |= _locked(connection, [row["fingerprint"] for row in new])
     for name in names:
         row = known[name]
@@ -120,7 +111,9 @@ def keep(connection: Connection, changes: Iterable[Change], now: float) -> None:
         connection.execute(update(groups).where(groups.c.fingerprint == name).values(**row))
 
 
-_BORN = {dialect.dialect.name: dialect.insert(groups).on_conflict_do_nothing() for dialect in (postgresql, sqlite)}
+@cache
+def _insert(dialect: str) -> Insert:
+    return insert_into(dialect, groups).on_conflict_do_nothing()
 
 
 def _locked(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, Any]]:

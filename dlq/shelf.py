@@ -19,7 +19,6 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
-    text,
     update,
 )
 
@@ -64,11 +63,11 @@ letters = Table(
     Column("stake", Id, nullable=False, server_default="0"),  # in ten-thousandths of the currency's unit
     Column("edition", Integer, nullable=False, server_default="0"),  # how often a person changed what is to go on
     Index("dead_letters_by_state", "state", "id"),
-    Index("dead_letters_alive", "about", unique=True, sqlite_where=text(_ALIVE), postgresql_where=text(_ALIVE)),
+    Index("dead_letters_alive", "about", unique=True, info={"where": _ALIVE}),
     Index("dead_letters_by_group", "state", "fingerprint", "id"),
     Index("dead_letters_by_subject", "subject"),
     Index("dead_letters_by_message", "message_id"),
-    Index("dead_letters_by_key", "key", "kind", "shop", sqlite_where=text(_ALIVE), postgresql_where=text(_ALIVE)),
+    Index("dead_letters_by_key", "key", "kind", "shop", info={"where": _ALIVE}),
 )
 
 notes = Table(

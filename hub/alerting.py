@@ -14,7 +14,7 @@ import structlog
 from adapters.port import Alert, Notifier
 from canonical.errors import HubError, Unavailable
 from dlq import groups
-from dlq.groups import Life
+from dlq.life import Life
 from hub import clock
 from hub.config import Alerts
 from hub.store import Connection, Store, alerts

@@ -20,7 +20,7 @@ import tomlkit
 
 from canonical.errors import ConfigError
 from dlq import groups, shelf
-from hub import breaker, clock, desk, wiring
+from hub import adapting, breaker, clock, desk, wiring
 from hub.processes import free_port, running, stop
 from hub.store import Connection, Store, audit, state, views
 
@@ -238,7 +238,7 @@ def sandbox_settings(base: str) -> dict[str, Any]:
 def write_config(folder: Path, base: str, port: int) -> Path:
     """A hub.toml for the sandbox, with a copy of the mappings that may be changed."""
 
-    shutil.copytree(wiring.mappings_folder(), folder / "mappings")
+    shutil.copytree(adapting.mappings_folder(), folder / "mappings")
     plain = sandbox_settings(base)
     for shop in plain["shops"].values():
         shop["pull"] = {"every": "1s", "overlap": "20s", "first": "1h"}

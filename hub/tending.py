@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from canonical import DOCUMENTS, dump_json, parse_json
 from canonical.checks import check
 from dlq import State, edits, groups, shelf
-from dlq.groups import Life
+from dlq.life import UNRESOLVED, Life
 from hub import clock
 from hub.desk import NotFound, NotNow
 from hub.mapping.difference import changes
@@ -46,7 +46,7 @@ def assign_group(connection: Connection, fingerprint: str, owner: str, actor: st
     """Give a group and all of its open letters to a person; an empty owner takes it back."""
     now, found = clock.now().timestamp(), group(connection, fingerprint)
     name, state = found["fingerprint"], Life(found["state"])
-    if state in groups.UNRESOLVED:
+    if state in UNRESOLVED:
         state = Life.ASSIGNED if owner else Life.OPEN
     groups.set_state(connection, name, state, owner, actor, now)
     shelf.assign_group(connection, name, owner, now)

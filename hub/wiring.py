@@ -1,31 +1,26 @@
 """The one place that builds everything from hub.toml, and says everything that is wrong with it at once."""
 
 import difflib
-import inspect
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr
 
-import adapters
-from adapters.credentials import check_key
 from adapters.port import Channel, Notifier
 from canonical.errors import ConfigError
+from hub import adapting, renewal, wire
 from hub import config as configuration
-from hub import renewal, wire
 from hub.config import Config, DestinationSection, NotifierSection, Shop
 from hub.delivering import Rendered, Target
 from hub.flow import Flow
-from hub.mapping import expression
 from hub.mapping.catalog import Catalog, Sources
 from hub.receiving import ShopFront
 from hub.routing import Routes
 from hub.store import Store, mappings
-from hub.store.vault import master_key
+from hub.store.opening import open_store
 
 
 @dataclass(slots=True)
@@ -49,18 +44,17 @@ def build(path: Path, *, follow_files: bool = False, store: Store | None = None,
     """
     config = configuration.load(path)
     problems: list[str] = []
-    tenants = {shop.tenant for shop in config.shops.values()}
-    if store is None:
-        store = Store(config.hub.store, folder=config.folder, key=_sound(config.hub.key), tenants=tenants)
+    store = store or open_store(config, problems)
     if catalog is None:
         catalog = open_catalog(config, problems, {} if follow_files else mappings.pins_at_start(store))
     overlays = {name: tenant.mapping for name, tenant in config.tenants.items()}
-    shops = {n: f for n, s in config.shops.items() if (f := _shop(n, s, overlays, catalog, problems)) is not None}
+    base = config.folder
+    shops = {n: f for n, s in config.shops.items() if (f := _shop(n, s, overlays, catalog, base, problems)) is not None}
     problems += _unused(overlays, shops)
-    targets = {n: t for n, d in config.destinations.items() if (t := _target(n, d, catalog, config.folder, problems))}
-    routes = _routes(config, problems)
-    notifiers = {n: a for n, s in config.alerts.to.items() if (a := _notifier(n, s, problems)) is not None}
-    problems += [*_keys(config, shops), *_hook(config)]
+    targets = {n: t for n, d in config.destinations.items() if (t := _target(n, d, catalog, base, problems))}
+    routes = adapting.routes(config, problems)
+    notifiers = {n: a for n, s in config.alerts.to.items() if (a := _notifier(n, s, base, problems))}
+    problems += adapting.hook(config)
     if problems:
         store.close()
         raise ConfigError(problems)
@@ -90,7 +84,7 @@ def connect(hub: Hub, http: httpx.AsyncClient | None = None) -> tuple[Flow, http
 def open_catalog(config: Config, problems: list[str], pins: Mapping[str, Sources]) -> Catalog:
     """The mappings that hub.toml points at, and those that were activated (`pins`); what does not compile is added to
     problems."""
-    catalog = Catalog(mappings_folder(config), pins)
+    catalog = Catalog(adapting.mappings_folder(config), pins)
     try:
         catalog.load()
     except ConfigError as error:
@@ -98,13 +92,6 @@ def open_catalog(config: Config, problems: list[str], pins: Mapping[str, Sources
         broken = [name for name in pins if any(f"/{name}.toml:" in problem for problem in error.problems)]
         problems += [f"{name}: the version in force does not load; hub mapping follow {name}" for name in broken]
     return catalog
-
-
-def mappings_folder(config: Config | None = None) -> Path:
-    """hub.mappings relative to hub.toml, or the mappings that come with the hub."""
-    if config is not None and config.hub.mappings:
-        return config.folder / config.hub.mappings
-    return Path(adapters.__file__).parents[1] / "mappings"
 
 
 def _unused(overlays: Mapping[str, str], shops: Mapping[str, ShopFront]) -> list[str]:
@@ -119,26 +106,25 @@ def _unused(overlays: Mapping[str, str], shops: Mapping[str, ShopFront]) -> list
 
 
 def _shop(
-    name: str, shop: Shop, overlays: Mapping[str, str], catalog: Catalog, problems: list[str]
+    name: str, shop: Shop, overlays: Mapping[str, str], catalog: Catalog, base: Path, problems: list[str]
 ) -> ShopFront | None:
-    adapter = _adapter("channels", shop.channel, f"shops.{name}.channel", problems)
+    adapter = adapting.adapter_class("channels", shop.channel, f"shops.{name}.channel", problems)
     if adapter is None:
         return None
-    settings = _settings(adapter, shop.adapter_settings, f"shops.{name}.", problems)
+    made = adapting.made(adapter, shop.adapter_settings, f"shops.{name}.", problems, base)
     folder, overlay = _mapping_of(name, shop, catalog, problems)
     if not shop.mapping and _has(catalog, folder, of_tenant := overlays.get(shop.tenant, "")):
         overlay = of_tenant
-    if settings is None:
+    if made is None:
         return None
+    settings, channel = made
 
     def rebuild(fresh: Mapping[str, str]) -> Channel:
         fields = type(settings).model_fields
         secret = {k: SecretStr(v) if "Secret" in str(fields[k].annotation) else v for k, v in fresh.items()}
-        made: Channel = _make(adapter, settings.model_copy(update=secret))
-        return made
+        renewed: Channel = adapting.make(adapter, settings.model_copy(update=secret))
+        return renewed
 
-    channel = _make(adapter, settings)
-    problems += _expressions_of(channel, f"shops.{name}.")
     return ShopFront(name, shop.tenant, shop.channel, channel, folder, overlay, rebuild)
 
 
@@ -170,14 +156,10 @@ def _has(catalog: Catalog, folder: str, overlay: str) -> bool:
 def _target(
     name: str, section: DestinationSection, catalog: Catalog, folder: Path, problems: list[str]
 ) -> Target | None:
-    adapter = _adapter("destinations", section.kind, f"destinations.{name}.kind", problems)
+    adapter = adapting.adapter_class("destinations", section.kind, f"destinations.{name}.kind", problems)
     if adapter is None:
         return None
-    given = section.adapter_settings
-    for key in getattr(adapter, "paths", ()):  # as all paths in hub.toml, they start where it lies
-        if given.get(key) and isinstance(given[key], str):
-            given[key] = str(folder / given[key])
-    settings = _settings(adapter, given, f"destinations.{name}.", problems)
+    made = adapting.made(adapter, section.adapter_settings, f"destinations.{name}.", problems, folder)
     render = None
     if section.mapping:
         known = {n.split("/")[1] for n in catalog.names() if n.startswith("destinations/")}
@@ -187,19 +169,13 @@ def _target(
                 f" there are: {', '.join(sorted(known))}"
             )
         render = _renderer(catalog, section.mapping)
-    if settings is None:
-        return None
-    made = _make(adapter, settings)
-    problems += _expressions_of(made, f"destinations.{name}.")
-    return Target(name, section, made, render)
+    return None if made is None else Target(name, section, made[1], render)
 
 
-def _notifier(name: str, section: NotifierSection, problems: list[str]) -> Notifier | None:
-    adapter = _adapter("notifiers", section.kind, f"alerts.to.{name}.kind", problems)
-    if adapter is None:
-        return None
-    settings = _settings(adapter, section.adapter_settings, f"alerts.to.{name}.", problems)
-    return None if settings is None else _make(adapter, settings)
+def _notifier(name: str, section: NotifierSection, folder: Path, problems: list[str]) -> Notifier | None:
+    adapter = adapting.adapter_class("notifiers", section.kind, f"alerts.to.{name}.kind", problems)
+    made = adapter and adapting.made(adapter, section.adapter_settings, f"alerts.to.{name}.", problems, folder)
+    return made[1] if made else None
 
 
 def _renderer(catalog: Catalog, name: str) -> Callable[[str, Any], Rendered]:
@@ -209,100 +185,3 @@ def _renderer(catalog: Catalog, name: str) -> Callable[[str, Any], Rendered]:
         return body, problems, rendering.version, rendering.root
 
     return render
-
-
-def _adapter(kind: str, code: str, at: str, problems: list[str]) -> Any:
-    try:
-        return adapters.load(kind, code)
-    except ConfigError as error:
-        near = difflib.get_close_matches(code, adapters.codes(kind), 1)
-        problems += [f"{at}: {p}" + (f"; did you mean {near[0]!r}?" if near else "") for p in error.problems]
-        return None
-
-
-def _expressions_of(adapter: Any, prefix: str) -> list[str]:
-    """Problems of the JMESPath texts in an adapter's settings."""
-    problems = []
-    for key, text in getattr(adapter, "expressions", {}).items():
-        try:
-            expression.compile(text)
-        except ValueError as error:  # jmespath's syntax errors
-            problems.append(f"{prefix}{key}: {text!r} is not JMESPath: {str(error).splitlines()[0]}")
-    return problems
-
-
-def _settings(adapter: Any, given: Mapping[str, Any], prefix: str, problems: list[str]) -> BaseModel | None:
-    try:
-        made: BaseModel = adapter.Settings.model_validate(dict(given))
-    except ValidationError as error:
-        problems += configuration.explain(error, adapter.Settings, prefix)
-        return None
-    return made
-
-
-def _make(adapter: Any, settings: BaseModel) -> Any:
-    """An adapter whose settings hold JMESPath texts is given the language with them."""
-    if "search" in inspect.signature(adapter).parameters:
-        return adapter(settings, _search)
-    return adapter(settings)
-
-
-_compiled_texts: dict[str, Any] = {}
-
-
-def _search(text: str, data: Any) -> Any:
-    found = _compiled_texts.get(text)
-    if found is None:
-        found = _compiled_texts[text] = expression.compile(text)
-    return found.search(data)
-
-
-def unconfigured(adapter: Any) -> Any:
-    """An adapter that can read payloads but has no credentials, for `hub map`."""
-    missing = {n: f for n, f in adapter.Settings.model_fields.items() if f.is_required()}
-    blank = {n: SecretStr("-") if "Secret" in str(f.annotation) else "-" for n, f in missing.items()}
-    return _make(adapter, adapter.Settings.model_construct(**blank))
-
-
-def _routes(config: Config, problems: list[str]) -> Routes:
-    try:
-        return Routes(config, _compiled)
-    except ConfigError as error:
-        problems += error.problems
-        return Routes(config.model_copy(update={"routes": ()}), _compiled)
-
-
-def _compiled(text: str) -> Any:
-    try:
-        return expression.compile(text)
-    except ValueError as error:  # jmespath's syntax errors
-        raise ConfigError([f"routes: if = {text!r}: {error}"]) from error
-
-
-def _hook(config: Config) -> list[str]:
-    """What is wrong with the address that drift is told to."""
-    address, secret = config.hub.drift_hook, config.hub.drift_hook_secret.get_secret_value()
-    problems = []
-    if address and not re.fullmatch(r"https?://[^/\s]+\S*", address):
-        problems.append(f"hub.drift_hook: {address!r} is no address; write one like https://it.example.com/hooks/drift")
-    if secret:
-        try:
-            check_key(secret)
-        except ValueError as error:
-            problems.append(f"hub.drift_hook_secret: {error}")
-    return problems
-
-
-def _keys(config: Config, shops: Mapping[str, ShopFront]) -> list[str]:
-    if not config.hub.key:
-        return []
-    return [] if _sound(config.hub.key) else ["hub.key: not a key; `hub token key` makes one"]
-
-
-def _sound(key: str) -> str:
-    """hub.key, or nothing where it is no key: what is wrong with it is told with everything else."""
-    try:
-        master_key(key)
-    except ValueError:
-        return ""
-    return key

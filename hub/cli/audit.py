@@ -19,7 +19,6 @@ from hub.cli.output import (
     stamped,
     table,
 )
-from hub.store import audit
 
 app = typer.Typer(help="The audit log: list, verify.", no_args_is_help=True)
 
@@ -32,7 +31,9 @@ def list_(
     as_json: bool = JsonOption,
 ) -> None:
     """Who did what and when, the hub's own turns included, newest first."""
-    with reading(config) as (_, connection):
+    from hub.store import audit
+
+    with reading(config) as connection:
         rows = audit.entries(connection, before=before, limit=limit)
     if as_json:
         emit({"acts": [stamped(r) for r in rows], "before": rows[-1]["id"] if len(rows) == limit else None})
@@ -56,7 +57,9 @@ def verify(
 
     Note the head somewhere else now and then: with --head, a log that was cut off at its end is noticed too.
     """
-    with reading(config) as (_, connection):
+    from hub.store import audit
+
+    with reading(config) as connection:
         found = audit.verify(connection, head)
     if as_json:
         emit(asdict(found) | {"whole": found.whole})

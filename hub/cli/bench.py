@@ -2,7 +2,6 @@
 
 import typer
 
-from hub import wiring
 from hub.cli.output import PROBLEMS, WELL, JsonOption, emit, err, errors, out, table
 
 app = typer.Typer(help="Benchmarks, each beside a baseline that runs in the same rounds.", no_args_is_help=True)
@@ -83,10 +82,11 @@ def mapping(
 
     Example: hub bench mapping --rounds 50 --json
     """
+    from hub import adapting
     from hub.bench import mapping as measure  # only needed here
 
     with errors():
-        results = measure.measure(wiring.mappings_folder(), rounds, lambda text: err.print(text, markup=False))
+        results = measure.measure(adapting.mappings_folder(), rounds, lambda text: err.print(text, markup=False))
     if as_json:
         emit({result.platform: result.as_dict() for result in results})
     else:

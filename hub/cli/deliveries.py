@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from hub import clock, desk
+from hub import clock
 from hub.cli.output import (
     BeforeOption,
     ConfigOption,
@@ -18,7 +18,6 @@ from hub.cli.output import (
     stamped,
     table,
 )
-from hub.store import views
 
 app = typer.Typer(help="Deliveries to destinations.", no_args_is_help=True)
 
@@ -35,7 +34,9 @@ def list_(
     as_json: bool = JsonOption,
 ) -> None:
     """Deliveries, newest first."""
-    with reading(config) as (_, connection):
+    from hub.store import views
+
+    with reading(config) as connection:
         rows = views.deliveries_list(
             connection, destination=destination, shop=shop, state=state, subject=order, before=before, limit=limit
         )
@@ -63,7 +64,10 @@ def show(
     config: Path = ConfigOption,
 ) -> None:
     """One delivery as JSON: its attempts and the document as it was sent."""
-    with reading(config) as (_, connection):
+    from hub import desk
+    from hub.store import views
+
+    with reading(config) as connection:
         row = views.delivery(connection, delivery)
     if row is None:
         fail(f"there is no delivery {delivery}", hint="hub deliveries list")

@@ -1,18 +1,16 @@
 """`hub demo` and `hub sandbox`."""
 
-import asyncio
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tomlkit
 import typer
-from rich.live import Live
-from rich.table import Table
 
-from hub import demo as job
 from hub.cli.output import PROBLEMS, WELL, errors, out, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +24,7 @@ def demo(
     orders: int = typer.Option(450, "--orders", min=50, help="Orders over all five shops."),
 ) -> None:
     """Run the main job by itself against imitated platforms, and prove that nothing was lost. Exit 0 if it holds."""
+    from hub import demo as job
 
     started = time.perf_counter()
     with errors(), _Progress() as progress:
@@ -63,7 +62,12 @@ def sandbox(
 ) -> None:
     """Run imitated platforms and receivers, to try a configuration without accounts. Traffic begins on
     POST /control/start {"hub_url": "http://127.0.0.1:8080"}."""
+    import asyncio
+
+    import tomlkit
+
     from adapters.sandbox.server import Setup, listen, serve_on  # only this command waits for it
+    from hub import demo as job
 
     if show_config:
         settings = job.sandbox_settings(f"http://{host}:{port}")
@@ -79,7 +83,11 @@ class _Progress:
     """A live table on a terminal; elsewhere a line every few seconds."""
 
     def __init__(self) -> None:
-        self._live: Live | None = Live(console=out, refresh_per_second=4, transient=True) if out.is_terminal else None
+        from rich.live import Live
+
+        self._live: Live | None = (
+            Live(console=out.console, refresh_per_second=4, transient=True) if out.is_terminal else None
+        )
         self._told = 0.0
 
     def __enter__(self) -> "_Progress":
@@ -112,7 +120,9 @@ class _Progress:
         self.tell(f"{steps['played']}/{steps['of']} events, {sum(view['accepted'].values())} accepted; {places}")
 
 
-def _picture(view: dict[str, Any]) -> Table:
+def _picture(view: dict[str, Any]) -> "Table":
+    from rich.table import Table
+
     shown = Table(title=f"{view['steps']['played']} of {view['steps']['of']} events on the platforms", box=None)
     for name in ("destination", "breaker", "delivered", "waiting", "held", "dead"):
         shown.add_column(name)

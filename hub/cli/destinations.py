@@ -1,16 +1,15 @@
 """`hub destinations`: their health, and what a person may do about it."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from canonical.documents import DOCUMENTS
-from hub import clock, desk
-from hub.breaker import WHOLE, overall
-from hub.cli.output import ConfigOption, JsonOption, actor, ago, emit, fail, iso, out, reading, table, writing
-from hub.store import state, views
-from hub.wiring import Hub
+from hub import clock
+from hub.cli.output import ConfigOption, JsonOption, actor, ago, emit, fail, iso, out, reading_hub, table, writing_hub
+
+if TYPE_CHECKING:
+    from hub.wiring import Hub
 
 app = typer.Typer(help="Destinations: list, pause, resume, breaker.", no_args_is_help=True)
 
@@ -18,7 +17,9 @@ app = typer.Typer(help="Destinations: list, pause, resume, breaker.", no_args_is
 @app.command("list")
 def list_(config: Path = ConfigOption, as_json: bool = JsonOption) -> None:
     """Every destination with its breaker, its queue and its oldest waiting delivery."""
-    with reading(config) as (hub, connection):
+    from hub.store import views
+
+    with reading_hub(config) as (hub, connection):
         rows = _rows(hub, views.destination_states(connection))
     if as_json:
         shown = [r | {"oldest_waiting": iso(r["oldest_waiting"]) if r["oldest_waiting"] else None} for r in rows]
@@ -43,7 +44,9 @@ def pause(
     config: Path = ConfigOption,
 ) -> None:
     """Stop sending there; deliveries wait."""
-    with writing(config) as (hub, connection):
+    from hub import desk
+
+    with writing_hub(config) as (hub, connection):
         _known(hub, name)
         desk.pause(connection, name, actor(), reason)
     out.print(f"{name} is paused; its deliveries wait. hub destinations resume {name}")
@@ -52,7 +55,9 @@ def pause(
 @app.command()
 def resume(name: str, config: Path = ConfigOption) -> None:
     """Send there again."""
-    with writing(config) as (hub, connection):
+    from hub import desk
+
+    with writing_hub(config) as (hub, connection):
         _known(hub, name)
         desk.resume(connection, name, actor())
     out.print(f"{name} is being sent to again")
@@ -66,23 +71,29 @@ def breaker(
     config: Path = ConfigOption,
 ) -> None:
     """Force the circuit breaker of a destination, or of one kind of document there."""
+    from canonical.documents import DOCUMENTS
+    from hub import desk
+
     if kind and kind not in DOCUMENTS:
         fail(f"{kind!r} is not a kind of document", hint=f"one of {', '.join(DOCUMENTS)}", code=2)
     if to not in ("open", "closed", "auto"):
         fail(f"{to!r} is not a breaker state", hint="one of open, closed, auto", code=2)
-    with writing(config) as (hub, connection):
+    with writing_hub(config) as (hub, connection):
         _known(hub, name)
         desk.force_breaker(connection, name, to, actor(), kind)
     what = f"{name} for {kind} documents" if kind else name
     out.print(f"the breaker of {what} is {'automatic again' if to == 'auto' else 'forced ' + to}")
 
 
-def _known(hub: Hub, name: str) -> None:
+def _known(hub: "Hub", name: str) -> None:
     if name not in hub.targets:
         fail(f"no destination {name!r} in hub.toml", hint=f"there are: {', '.join(hub.targets)}", code=2)
 
 
-def _rows(hub: Hub, states: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rows(hub: "Hub", states: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    from hub.breaker import WHOLE, overall
+    from hub.store import state
+
     found = {s["name"]: s for s in states}
     rows = []
     for name in hub.targets:

@@ -1,16 +1,12 @@
 """`hub dlq`: dead letters, found, understood, mended and replayed."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
-from rich.markup import escape
 
-from canonical import parse_json
-from dlq import shelf
-from hub import clock, desk, tending
+from hub import clock
 from hub.cli import groups, replays
 from hub.cli.output import (
     BeforeOption,
@@ -23,14 +19,18 @@ from hub.cli.output import (
     errors,
     fail,
     iso,
-    opened,
+    opened_store,
     out,
     reading,
     stamped,
     table,
     writing,
 )
-from hub.store import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub.store import Connection
 
 T = TypeVar("T")
 AT_ONCE = 500
@@ -60,7 +60,9 @@ def list_(
     as_json: bool = JsonOption,
 ) -> None:
     """Dead letters, newest first."""
-    with reading(config) as (_, connection):
+    from dlq import shelf
+
+    with reading(config) as connection:
         rows = shelf.find(
             connection, state=None if state == "all" else state, before=before, limit=limit, subject=order,
             fingerprint=group, shop=shop, destination=destination, cause=cause, owner=owner,
@@ -90,7 +92,9 @@ def show(
     as_json: bool = JsonOption,
 ) -> None:
     """What is wrong, whose order it is, what to do, and what has been tried."""
-    with reading(config) as (_, connection):
+    from hub import desk
+
+    with reading(config) as connection:
         found = desk.letter(connection, letter, "support" if personal else "viewer")
     if as_json:
         found["notes"] = [stamped(n) for n in found["notes"]]
@@ -100,6 +104,8 @@ def show(
 
 
 def _show(found: dict[str, Any]) -> None:
+    from rich.markup import escape
+
     out.print(f"[bold]{escape(found['title'])}[/]")
     whose = (
         f"order {found['subject']} of shop {found['shop']}"
@@ -150,8 +156,10 @@ def replay(
 
     Many letters, or a cause of which nobody knows yet whether it is mended: hub dlq plan, then --job.
     """
+    from hub import desk
+
     if job is not None:
-        with writing(config) as (_, connection):
+        with writing(config) as connection:
             told = replays.start(connection, job)
         out.print(told)
         return
@@ -184,6 +192,8 @@ def discard(
     config: Path = ConfigOption,
 ) -> None:
     """End letters for good; what waits behind them goes on without them, or is discarded too."""
+    from hub import desk
+
     if successors not in ("", "release", "discard"):
         fail(f"{successors!r} is not release or discard", code=2)
     if not successors and sys.stdin.isatty() and (held := sum(_in_parts(config, letters, group, desk.held_behind))):
@@ -203,8 +213,10 @@ def assign(
     config: Path = ConfigOption,
 ) -> None:
     """Give letters, or a whole group, to a person."""
+    from hub import desk, tending
+
     if group and not letters:
-        with writing(config) as (_, connection):
+        with writing(config) as connection:
             done = tending.assign_group(connection, group, owner, actor())["count"]
     else:
         done = sum(_in_parts(config, letters, group, lambda c, ids: desk.assign(c, ids, owner, actor())))
@@ -219,7 +231,9 @@ def note(
     config: Path = ConfigOption,
 ) -> None:
     """Keep what you found out with the letter; about a cause: hub dlq note-group."""
-    with writing(config) as (_, connection):
+    from hub import desk
+
+    with writing(config) as connection:
         desk.note(connection, letter, actor(), text)
     out.print("noted")
 
@@ -237,7 +251,9 @@ def edit(
 
     A delivery carries a canonical document, which is checked; a letter that never became one carries the record.
     """
-    with writing(config) as (_, connection):
+    from hub import tending
+
+    with writing(config) as connection:
         found, _, now = tending.content(connection, letter)
         if not values and file is None:
             emit({"letter": letter, "edition": found["edition"], "content": now})
@@ -251,6 +267,8 @@ def edit(
 
 
 def _read(file: Path) -> Any:
+    from canonical import parse_json
+
     try:
         return parse_json(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
     except OSError as error:
@@ -258,21 +276,21 @@ def _read(file: Path) -> Any:
 
 
 def _in_parts(
-    config: Path, letters: list[int] | None, group: str, act: Callable[[Connection, list[int]], T]
+    config: Path, letters: list[int] | None, group: str, act: "Callable[[Connection, list[int]], T]"
 ) -> list[T]:
     """Do something to the chosen letters, so many in a transaction that live orders never wait long for it."""
     with errors():
-        hub = opened(config)
+        store = opened_store(config)
         try:
-            with hub.store.look() as connection:
+            with store.look() as connection:
                 ids = _chosen(connection, letters, group)
             done = []
             for first in range(0, len(ids), AT_ONCE):
-                with hub.store.begin() as connection:
+                with store.begin() as connection:
                     done.append(act(connection, ids[first : first + AT_ONCE]))
             return done
         finally:
-            hub.store.close()
+            store.close()
 
 
 def _demand(done: object) -> None:
@@ -281,7 +299,9 @@ def _demand(done: object) -> None:
         fail("none of these letters is open", hint="hub dlq list --state all")
 
 
-def _chosen(connection: Connection, letters: list[int] | None, group: str) -> list[int]:
+def _chosen(connection: "Connection", letters: list[int] | None, group: str) -> list[int]:
+    from hub import desk
+
     if bool(letters) == bool(group):
         fail("name letters, or one group with --group", hint="hub dlq groups", code=2)
     return desk.letters_of_group(connection, group) if group else list(letters or [])

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import typer
 
-import hub
 from hub.cli.output import PROBLEMS, WELL, err, errors, fail, out
 
 
@@ -19,6 +18,7 @@ def docs(
     folder: Path | None = typer.Option(None, "--folder", help="The hub's source folder; default: where it runs from."),
 ) -> None:
     """Write the generated pages of the documentation anew. For those who change the hub itself."""
+    import hub
     from hub import reference  # the generators load every adapter: only this command waits for that
 
     root = folder or Path(hub.__file__).parents[1]

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dlq import groups
-from hub import breaker, clock
-from hub.cli.output import PROBLEMS, ConfigOption, JsonOption, ago, emit, err, out, reading
-from hub.store import Connection, state, views
-from hub.wiring import Hub
+from hub import clock
+from hub.cli.output import PROBLEMS, ConfigOption, JsonOption, ago, emit, err, out, reading_hub
+
+if TYPE_CHECKING:
+    from hub.store import Connection
+    from hub.wiring import Hub
 
 LATE = 300.0
 """Seconds after which something that waits is worth a line."""
@@ -23,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(config: Path = ConfigOption, as_json: bool = JsonOption) -> None:
     """Check configuration, store, pulls, queues, breakers and dead letters. Exit 0: all well; 1: something to do."""
-    with reading(config) as (hub, connection):
+    with reading_hub(config) as (hub, connection):
         findings = _findings(hub, connection, clock.now().timestamp())
     if as_json:
         emit({"ok": not findings, "findings": findings})
@@ -35,7 +36,9 @@ def doctor(config: Path = ConfigOption, as_json: bool = JsonOption) -> None:
     raise typer.Exit(PROBLEMS if findings else 0)
 
 
-def _findings(hub: Hub, connection: Connection, now: float) -> list[dict[str, Any]]:
+def _findings(hub: "Hub", connection: "Connection", now: float) -> list[dict[str, Any]]:
+    from dlq import groups
+
     found = [*_pulls(connection), *_queues(connection, now), *_messages(connection, now)]
     if not hub.targets:
         found.append(("hub.toml has no destination", "hub init shows one of each kind"))
@@ -46,7 +49,9 @@ def _findings(hub: Hub, connection: Connection, now: float) -> list[dict[str, An
     return [{"what": what, "do": do} for what, do in found]
 
 
-def _pulls(connection: Connection) -> Iterator[tuple[str, str]]:
+def _pulls(connection: "Connection") -> Iterator[tuple[str, str]]:
+    from hub.store import views
+
     for pull in views.pull_states(connection):
         where = f"{pull['shop']}/{pull['kind']}"
         if pull["paused"]:
@@ -55,7 +60,10 @@ def _pulls(connection: Connection) -> Iterator[tuple[str, str]]:
             yield f"pulling {where} failed {pull['failures']} times: {pull['error']}", f"hub pull {pull['shop']}"
 
 
-def _queues(connection: Connection, now: float) -> Iterator[tuple[str, str]]:
+def _queues(connection: "Connection", now: float) -> Iterator[tuple[str, str]]:
+    from hub import breaker
+    from hub.store import state, views
+
     for row in views.destination_states(connection):
         name, circuit = row["name"], breaker.overall(state.circuits_of(row))
         if row.get("paused"):
@@ -68,7 +76,9 @@ def _queues(connection: Connection, now: float) -> Iterator[tuple[str, str]]:
             yield what, f"hub deliveries list -d {name}"
 
 
-def _messages(connection: Connection, now: float) -> Iterator[tuple[str, str]]:
+def _messages(connection: "Connection", now: float) -> Iterator[tuple[str, str]]:
+    from hub.store import views
+
     for row in views.message_states(connection):
         if row["state"] in ("received", "fetch") and now - row["oldest"] > LATE:
             yield f"{row['n']} message(s) of {row['shop']} wait since {ago(row['oldest'], now)}", "is hub run running?"

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import typer
 
-from hub import erasure
 from hub.cli.output import REFUSED, ConfigOption, JsonOption, actor, emit, err, fail, out, writing
 
 
@@ -27,10 +26,12 @@ def erase(
     The books keep their skeleton: what came when, which version went where, which amounts. It cannot be undone, and
     is in the audit log. Several of --phone, --name and --email must all fit.
     """
+    from hub import erasure
+
     wanted = {what: value for what, value in (("phone", phone), ("name", name), ("email", email)) if value}
     if not wanted:
         fail("say whom: --phone, --name or --email", code=2)
-    with writing(config) as (_, connection):
+    with writing(config) as connection:
         orders = erasure.find(connection, wanted)
         if not yes:
             found = [{"tenant": tenant, "shop": shop, "order": order} for tenant, shop, order in orders]

@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.markup import escape
 
-from dlq import groups
-from dlq.groups import Life
-from hub import clock, tending
+from dlq.life import UNRESOLVED, Life
+from hub import clock
 from hub.cli.output import (
     ConfigOption,
     JsonOption,
@@ -48,10 +46,12 @@ def list_(
     as_json: bool = JsonOption,
 ) -> None:
     """Causes, the most frequent first: mend one, replay the group."""
+    from dlq import groups
+
     if state not in _CHOICES:
         fail(f"{state!r} is no state of a group", hint=f"one of {', '.join(_CHOICES)}", code=2)
-    states = {"unresolved": groups.UNRESOLVED, "all": tuple(Life)}.get(state, (state,))
-    with reading(config) as (_, connection):
+    states = {"unresolved": UNRESOLVED, "all": tuple(Life)}.get(state, (state,))
+    with reading(config) as connection:
         rows = groups.find(connection, states=states, after=after, limit=limit)
     if as_json:
         emit({"groups": [stamped(r) for r in rows], "after": rows[-1]["cursor"] if len(rows) == limit else None})
@@ -67,7 +67,11 @@ def list_(
 
 def show(fingerprint: str = GroupArgument, config: Path = ConfigOption, as_json: bool = JsonOption) -> None:
     """One group: its state, its notes, what is at stake, how it grows."""
-    with reading(config) as (_, connection):
+    from rich.markup import escape
+
+    from hub import tending
+
+    with reading(config) as connection:
         found = tending.group(connection, fingerprint)
     if as_json:
         emit(stamped(found) | {"notes": [stamped(n) for n in found["notes"]]})
@@ -83,7 +87,9 @@ def note(
     config: Path = ConfigOption,
 ) -> None:
     """Keep what you found out about a cause; it stays when the letters are gone."""
-    with writing(config) as (_, connection):
+    from hub import tending
+
+    with writing(config) as connection:
         tending.note_group(connection, fingerprint, text, actor())
     out.print("noted")
 
@@ -104,12 +110,16 @@ def reopen(fingerprint: str = GroupArgument, why: str = WhyOption, config: Path 
 
 
 def _set(config: Path, fingerprint: str, to: Life, why: str) -> None:
-    with writing(config) as (_, connection):
+    from hub import tending
+
+    with writing(config) as connection:
         found = tending.set_life(connection, fingerprint, to, actor(), why)
     out.print(f"group {found['fingerprint']} is {found['state']}; {found['count']} letter(s)")
 
 
 def _tell(row: dict[str, Any], now: float) -> None:
+    from rich.markup import escape
+
     place = row["destination"] or row["channel"]
     state = "" if row["state"] == Life.OPEN else f"  {row['state']}" + (f" to {row['owner']}" if row["owner"] else "")
     worth = ", ".join(f"{amount} {currency}" for currency, amount in row["money"].items())

@@ -1,15 +1,15 @@
 """`hub init` and `hub check`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
 import typer
 
-import adapters
-from canonical.errors import ConfigError
-from hub import wiring
 from hub.cli.output import PROBLEMS, REFUSED, WELL, ConfigOption, JsonOption, emit, err, fail, out
 from hub.cli.template import TEMPLATE
+
+if TYPE_CHECKING:
+    from hub import wiring
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +37,9 @@ def check(
     as_json: bool = JsonOption,
 ) -> None:
     """List everything that is wrong with the configuration, at once. Exit 0: nothing; 1: something."""
+    from canonical.errors import ConfigError
+    from hub import wiring
+
     problems: list[str] = []
     hub = None
     try:
@@ -63,8 +66,10 @@ def check(
     raise typer.Exit(PROBLEMS if problems else WELL)
 
 
-def _notes(hub: wiring.Hub) -> list[str]:
+def _notes(hub: "wiring.Hub") -> list[str]:
     """What is not wrong but worth a look."""
+    import adapters
+
     notes = []
     routed = {name for route in hub.config.routes for name in route.to}
     notes += [f"destinations.{n}: no route leads there" for n in hub.targets if n not in routed]
@@ -78,7 +83,11 @@ def _notes(hub: wiring.Hub) -> list[str]:
     return notes
 
 
-def _online(hub: wiring.Hub) -> list[str]:
+def _online(hub: "wiring.Hub") -> list[str]:
+    import httpx
+
+    from canonical.errors import ConfigError
+
     problems = []
     try:
         hub.store.prepare()

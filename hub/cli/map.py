@@ -3,17 +3,15 @@
 import difflib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.markup import escape
 
-import adapters
-from canonical.errors import ConfigError, HubError, Refusal
-from hub import clock, wiring
+from hub import clock
 from hub.cli.output import PROBLEMS, USAGE, WELL, emit, err, errors, fail, out, table
-from hub.mapping.catalog import Catalog
-from hub.trial import try_mapping
+
+if TYPE_CHECKING:
+    from canonical.errors import HubError
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +28,9 @@ def map_file(
     as_json: bool = typer.Option(False, "--json", help="JSON: documents, problems, hints."),
 ) -> None:
     """Show what a platform's answer or push becomes. No store, no network. Exit 0: no problems; 1: some."""
+    import adapters
+    from canonical.errors import HubError
+
     code, _, kind = channel.partition("/")
     if code not in adapters.codes("channels"):
         near = difflib.get_close_matches(code, adapters.codes("channels"), 1)
@@ -55,7 +56,15 @@ def map_file(
 
 
 def _try(code: str, kind: str | None, raw: bytes, shop: str, config: Path, mappings: Path | None) -> dict[str, Any]:
+    import adapters
+    from canonical.errors import ConfigError
+    from hub import adapting
+    from hub.mapping.catalog import Catalog
+    from hub.trial import try_mapping
+
     if shop:
+        from hub import wiring  # with all that a running hub needs
+
         hub = wiring.build(config)
         front = hub.shops.get(shop)
         if front is None:
@@ -66,15 +75,17 @@ def _try(code: str, kind: str | None, raw: bytes, shop: str, config: Path, mappi
         )  # fmt: skip
     adapter = adapters.load("channels", code)
     problems: list[str] = []
-    catalog = Catalog(mappings or wiring.mappings_folder())
+    catalog = Catalog(mappings or adapting.mappings_folder())
     catalog.load()
     if problems:
         raise ConfigError(problems)
-    return try_mapping(catalog, wiring.unconfigured(adapter), code, kind, raw, clock.now())
+    return try_mapping(catalog, adapting.unconfigured(adapter), code, kind, raw, clock.now())
 
 
-def _hint(error: HubError) -> str:
+def _hint(error: "HubError") -> str:
     """What to do at a command line: the class's own hint is for somebody who has a dead letter before them."""
+    from canonical.errors import Refusal
+
     if error.hint != type(error).hint:
         return error.hint
     if isinstance(error, Refusal):
@@ -92,6 +103,8 @@ def _read(file: str) -> bytes:
 
 
 def _show(result: dict[str, Any]) -> None:
+    from rich.markup import escape
+
     for document in result["documents"]:
         kind = str(document["schema"]).partition("/")[0]
         number = document.get("order_no") if kind == "order" else document.get("refund_no")

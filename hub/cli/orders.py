@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from hub import clock, desk
+from hub import clock
 from hub.cli.output import (
     BeforeOption,
     ConfigOption,
@@ -18,7 +18,6 @@ from hub.cli.output import (
     stamped,
     table,
 )
-from hub.store import people, views
 
 app = typer.Typer(help="Orders, refunds and other documents as the hub knows them.", no_args_is_help=True)
 
@@ -37,7 +36,9 @@ def list_(
     as_json: bool = JsonOption,
 ) -> None:
     """Documents, newest first."""
-    with reading(config) as (_, connection):
+    from hub.store import people, views
+
+    with reading(config) as connection:
         who = {what: value for what, value in (("phone", phone), ("name", name)) if value}
         ids = people.find(connection, views.tenants(connection), who) if who else None
         rows = views.orders(
@@ -70,8 +71,11 @@ def show(
     config: Path = ConfigOption,
 ) -> None:
     """One document as JSON, personal data masked."""
+    from hub import desk
+    from hub.store import views
+
     role = "support" if personal else "viewer"
-    with reading(config) as (_, connection):
+    with reading(config) as connection:
         rows = views.document(connection, number, kind=kind)
     if not rows:
         fail(f"no {kind} {number}", hint=f"hub trace {number} shows whether it arrived")

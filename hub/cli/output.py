@@ -1,4 +1,8 @@
-"""How the command speaks: tables for people, JSON for machines, colours only on a terminal, one way to fail."""
+"""How the command speaks: tables for people, JSON for machines, colours only on a terminal, one way to fail.
+
+This module, as all of hub.cli, imports nothing that takes long to load: what a command needs beside its options is
+imported by the function that uses it. So help and usage errors cost no more than the command line itself.
+"""
 
 import getpass
 import json
@@ -8,17 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from canonical.errors import ConfigError, HubError
-from hub import wiring
-from hub.store import Connection, Store, StoreError
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hub.store import Connection, Store
+    from hub.wiring import Hub
 
 WELL, PROBLEMS, USAGE, REFUSED = 0, 1, 2, 3
 """Exit codes: all well; problems found; wrong usage; refused by policy or configuration."""
@@ -26,8 +30,33 @@ WELL, PROBLEMS, USAGE, REFUSED = 0, 1, 2, 3
 PIPED_WIDTH = 180
 """Columns of a table that goes into a file or a pipe, where no terminal sets the width."""
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class Printer:
+    """A rich console that is made when something is first printed."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._stderr = stderr
+
+    @cached_property
+    def console(self) -> "Console":
+        """The console itself, for what rich draws by itself."""
+        from rich.console import Console
+
+        width = None if self._stderr or sys.stdout.isatty() else PIPED_WIDTH
+        return Console(stderr=self._stderr, highlight=False, soft_wrap=True, width=width)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person may be watching."""
+        return self.console.is_terminal
+
+    def print(self, *what: Any, style: str | None = None, markup: bool | None = None, end: str = "\n") -> None:
+        """Print what rich can show; `markup`: whether texts hold rich's markup."""
+        self.console.print(*what, style=style, markup=markup, end=end)
+
+
+out = Printer()
+err = Printer(stderr=True)
 
 ConfigOption = typer.Option(
     Path("hub.toml"), "--config", "-c", envvar="HUB_CONFIG", help="Path of hub.toml.", show_default=True
@@ -39,6 +68,8 @@ BeforeOption = typer.Option(None, "--before", help="Go on from this id (the last
 
 def fail(message: str, *, hint: str = "", code: int = PROBLEMS) -> NoReturn:
     """Say what is wrong and what to do, and end."""
+    from rich.markup import escape
+
     err.print(f"[red]error:[/] {escape(message)}")
     if hint:
         err.print(f"[dim]try:[/] {escape(hint)}")
@@ -48,26 +79,62 @@ def fail(message: str, *, hint: str = "", code: int = PROBLEMS) -> NoReturn:
 @contextmanager
 def errors() -> Iterator[None]:
     """Errors that a person can act on come out as text, never as a traceback."""
+    from canonical.errors import ConfigError, HubError
+
     try:
         yield
+    except typer.Exit:
+        raise
     except ConfigError as error:
+        from rich.markup import escape
+
         for problem in error.problems:
             err.print(f"[red]✗[/] {escape(problem)}")
         fail(f"{len(error.problems)} problem(s) in the configuration", hint="hub check", code=REFUSED)
     except HubError as error:
         fail(error.message, hint=error.hint)
-    except StoreError as error:
-        fail(f"the store: {str(error).splitlines()[0]}", hint="hub doctor, and the same again")
     except OverflowError:
         fail("a number is larger than any id", code=USAGE)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(WELL) from None
+    except _store_error() as error:  # last: only for what is none of the above it is loaded
+        fail(f"the store: {str(error).splitlines()[0]}", hint="hub doctor, and the same again")
+
+
+def _store_error() -> type[Exception]:
+    from hub.store import StoreError
+
+    return StoreError
 
 
 @contextmanager
-def reading(config: Path) -> Iterator[tuple[wiring.Hub, Connection]]:
-    """The store of a hub.toml, to look at."""
+def reading(config: Path) -> "Iterator[Connection]":
+    """The store of a hub.toml, to look at. Mappings are not loaded."""
+    with errors():
+        store = opened_store(config)
+        try:
+            with store.look() as connection:
+                yield connection
+        finally:
+            store.close()
+
+
+@contextmanager
+def writing(config: Path) -> "Iterator[Connection]":
+    """The store of a hub.toml, to change; committed at the end. Mappings are not loaded."""
+    with errors():
+        store = opened_store(config)
+        try:
+            with store.begin() as connection:
+                yield connection
+        finally:
+            store.close()
+
+
+@contextmanager
+def reading_hub(config: Path) -> "Iterator[tuple[Hub, Connection]]":
+    """A hub with its store, to look at."""
     with errors():
         hub = opened(config)
         try:
@@ -78,8 +145,8 @@ def reading(config: Path) -> Iterator[tuple[wiring.Hub, Connection]]:
 
 
 @contextmanager
-def writing(config: Path) -> Iterator[tuple[wiring.Hub, Connection]]:
-    """The store of a hub.toml, to change; committed at the end."""
+def writing_hub(config: Path) -> "Iterator[tuple[Hub, Connection]]":
+    """A hub with its store, to change; committed at the end."""
     with errors():
         hub = opened(config)
         try:
@@ -89,17 +156,30 @@ def writing(config: Path) -> Iterator[tuple[wiring.Hub, Connection]]:
             hub.store.close()
 
 
-def opened(config: Path, *, follow_files: bool = False) -> wiring.Hub:
+def opened(config: Path, *, follow_files: bool = False) -> "Hub":
     """A hub whose tables are up to date. `follow_files`: as wiring.build has it."""
+    from hub import wiring
+
     hub = wiring.build(config, follow_files=follow_files)
     hub.store.prepare()
     return hub
 
 
-def store_only(config: Path) -> Store:
-    """The store alone, for commands that need no adapters."""
-    hub = opened(config)
-    return hub.store
+def opened_store(config: Path) -> "Store":
+    """The store alone, up to date, for commands that need no mappings. Refuses what else is wrong in hub.toml."""
+    from canonical.errors import ConfigError
+    from hub import adapting
+    from hub import config as configuration
+    from hub.store.opening import open_store
+
+    settings = configuration.load(config)
+    problems = adapting.problems_of(settings)
+    store = open_store(settings, problems)
+    if problems:
+        store.close()
+        raise ConfigError(problems)
+    store.prepare()
+    return store
 
 
 def emit(data: Any) -> None:
@@ -145,6 +225,9 @@ def ago(stamp: float | None, now: float) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "nothing here") -> None:
     """A table for people."""
+    from rich.markup import escape
+    from rich.table import Table
+
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
         shown.add_column(name, overflow="fold")

@@ -1,18 +1,19 @@
 """`hub pull`: ask a platform for a span of time, now."""
 
-import asyncio
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import typer
 
-from hub import clock, pulling, wiring
+from hub import clock
 from hub.cli.output import PROBLEMS, ConfigOption, JsonOption, emit, err, errors, fail, opened, out
-from hub.config import Pull
-from hub.logs import configure
-from hub.store import state
+
+if TYPE_CHECKING:
+    from hub import wiring
+    from hub.config import Pull
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +30,12 @@ def pull(
     as_json: bool = JsonOption,
 ) -> None:
     """Pull what changed in a span (default: since the last pull). It is stored; hub run or hub work translates it."""
+    import asyncio
+
+    from hub import pulling, wiring
+    from hub.config import Pull
+    from hub.logs import configure
+
     with errors():
         configure(json=not sys.stderr.isatty(), level="warning")
         hub = opened(config)
@@ -49,9 +56,8 @@ def pull(
         try:
             with hub.store.begin() as connection:
                 for name in kinds:
-                    row = state.pull_state(connection, shop, name)
-                    reached = row["reached"]
-                    begin = since if since is not None else (reached or now - settings.first) - settings.overlap
+                    reached = _reached(connection, shop, name) or now - settings.first
+                    begin = since if since is not None else reached - settings.overlap
                     pulling.span(connection, shop, name, begin, until)
             results = asyncio.run(_all(hub, shop, kinds, settings, until))
         finally:
@@ -68,8 +74,12 @@ def pull(
 
 
 async def _all(
-    hub: wiring.Hub, shop: str, kinds: list[str], settings: Pull, until: float
+    hub: "wiring.Hub", shop: str, kinds: list[str], settings: "Pull", until: float
 ) -> dict[str, dict[str, object]]:
+    import asyncio
+
+    from hub import pulling, wiring
+
     flow, http = wiring.connect(hub)
     found: dict[str, dict[str, object]] = {}
     try:
@@ -97,6 +107,8 @@ async def _all(
 
 
 def _reached(connection: object, shop: str, kind: str) -> float:
+    from hub.store import state
+
     return float(state.pull_state(connection, shop, kind)["reached"] or 0.0)  # type: ignore[arg-type]
 
 

@@ -1,15 +1,13 @@
 """`hub dlq plan | pause | resume | cancel | report | replays`: replays under control. `hub dlq replay` starts them."""
 
-import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dlq import replay
-from hub import clock, replaying
+from hub import clock
 from hub.cli.output import (
     BeforeOption,
     ConfigOption,
@@ -26,8 +24,9 @@ from hub.cli.output import (
     table,
     writing,
 )
-from hub.config import parse_duration, parse_rate
-from hub.store import Connection
+
+if TYPE_CHECKING:
+    from hub.store import Connection
 
 JobArgument = typer.Argument(..., metavar="REPLAY", help="The replay's number.")
 _PART = 500
@@ -65,13 +64,15 @@ def plan(
     as_json: bool = JsonOption,
 ) -> None:
     """Freeze a list of letters and say what replaying it would mean. Nothing is sent before hub dlq replay --job."""
+    from hub import replaying
+
     wanted = {
         "ids": letters, "fingerprint": group, "shop": shop, "destination": destination, "cause": cause,
         "subject": order, "owner": owner, "limit": most, "since": _since(since),
     }  # fmt: skip
     settings: dict[str, Any] = {"step": step, "mapping_version": mapping, "rate": _rate(rate)}
     settings |= {"ramp": _ramp(ramp), "stop_at": stop_at}
-    with writing(config) as (_, connection):
+    with writing(config) as connection:
         if from_replay is not None:
             job = replaying.again(connection, from_replay, actor())
         else:
@@ -84,21 +85,27 @@ def plan(
 
 def pause(job: int = JobArgument, config: Path = ConfigOption) -> None:
     """Take no more letters; what is under way goes on."""
-    with writing(config) as (_, connection):
+    from hub import replaying
+
+    with writing(config) as connection:
         replaying.pause(connection, job, actor())
     out.print(f"replay {job} is paused: hub dlq resume {job}")
 
 
 def resume(job: int = JobArgument, config: Path = ConfigOption) -> None:
     """Go on with a replay that was paused, by a person or because too many died again."""
-    with writing(config) as (_, connection):
+    from hub import replaying
+
+    with writing(config) as connection:
         replaying.start(connection, job, actor())
     out.print(f"replay {job} goes on: hub dlq report {job}")
 
 
 def cancel(job: int = JobArgument, config: Path = ConfigOption) -> None:
     """End a replay; letters whose turn has not come stay open."""
-    with writing(config) as (_, connection):
+    from hub import replaying
+
+    with writing(config) as connection:
         replaying.cancel(connection, job, actor())
     out.print(f"replay {job} is cancelled: hub dlq report {job}")
 
@@ -111,7 +118,9 @@ def report(
     as_json: bool = JsonOption,
 ) -> None:
     """How far a replay is, and what became of each letter."""
-    with reading(config) as (_, connection):
+    from hub import replaying
+
+    with reading(config) as connection:
         found = replaying.show(connection, job)
         rows = list(_items(connection, job)) if items or as_csv else []
     if as_csv:
@@ -135,7 +144,9 @@ def list_(
     as_json: bool = JsonOption,
 ) -> None:
     """Replays, newest first."""
-    with reading(config) as (_, connection):
+    from dlq import replay
+
+    with reading(config) as connection:
         rows = replay.find(connection, before=before, limit=limit)
     if as_json:
         emit({"replays": [stamped(r) for r in rows], "before": rows[-1]["id"] if len(rows) == limit else None})
@@ -152,8 +163,10 @@ def list_(
     )  # fmt: skip
 
 
-def start(connection: Connection, job: int) -> str:
+def start(connection: "Connection", job: int) -> str:
     """Start a planned replay; returns what to tell."""
+    from hub import replaying
+
     found = replaying.start(connection, job, actor())
     return f"replay {job} runs over {found['total']} letter(s) while hub run (or hub work) runs: hub dlq report {job}"
 
@@ -197,7 +210,9 @@ def _money(sums: dict[str, str]) -> str:
     return ", ".join(f"{amount} {currency}" for currency, amount in sums.items()) or "nothing that is known"
 
 
-def _items(connection: Connection, job: int) -> Iterator[dict[str, Any]]:
+def _items(connection: "Connection", job: int) -> Iterator[dict[str, Any]]:
+    from dlq import replay
+
     after = 0
     while rows := replay.results(connection, job, after=after, limit=_PART):
         yield from rows
@@ -205,6 +220,8 @@ def _items(connection: Connection, job: int) -> Iterator[dict[str, Any]]:
 
 
 def _write_csv(rows: list[dict[str, Any]]) -> None:
+    import csv
+
     names = ("letter_id", "subject", "shop", "destination", "cause", "state", "why", "taken_at", "done_at")
     writer = csv.DictWriter(sys.stdout, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -212,6 +229,8 @@ def _write_csv(rows: list[dict[str, Any]]) -> None:
 
 
 def _rate(text: str) -> float | None:
+    from hub.config import parse_rate
+
     try:
         return parse_rate(text) if text else None
     except ValueError as error:
@@ -226,6 +245,8 @@ def _ramp(text: str) -> list[int]:
 
 
 def _since(text: str) -> float | None:
+    from hub.config import parse_duration
+
     try:
         return clock.now().timestamp() - parse_duration(text) if text else None
     except ValueError as error:

@@ -5,11 +5,9 @@ import secrets
 from pathlib import Path
 
 import typer
-from cryptography.fernet import Fernet
 
-from hub import clock, desk
+from hub import clock
 from hub.cli.output import ConfigOption, JsonOption, actor, emit, fail, out, reading, stamped, table, writing
-from hub.store import audit, state
 
 app = typer.Typer(help="API tokens: create, list, revoke. Only their hash is kept.", no_args_is_help=True)
 
@@ -21,10 +19,13 @@ def create(
     config: Path = ConfigOption,
 ) -> None:
     """Make a token and print it once; it cannot be shown again."""
+    from hub import desk
+    from hub.store import audit, state
+
     if role not in desk.ROLES:
         fail(f"{role!r} is not a role", hint=f"one of {', '.join(desk.ROLES)}", code=2)
     token = f"hub_{secrets.token_urlsafe(32)}"
-    with writing(config) as (_, connection):
+    with writing(config) as connection:
         if any(t["name"] == name for t in state.all_tokens(connection)):
             fail(f"there is a token named {name!r} already", hint="choose another name")
         now = clock.now().timestamp()
@@ -36,7 +37,9 @@ def create(
 @app.command("list")
 def list_(config: Path = ConfigOption, as_json: bool = JsonOption) -> None:
     """Every token, without its secret."""
-    with reading(config) as (_, connection):
+    from hub.store import state
+
+    with reading(config) as connection:
         rows = [stamped(r) for r in state.all_tokens(connection)]
     if as_json:
         emit({"tokens": rows})
@@ -49,7 +52,9 @@ def list_(config: Path = ConfigOption, as_json: bool = JsonOption) -> None:
 @app.command()
 def revoke(name: str, config: Path = ConfigOption) -> None:
     """End a token at once."""
-    with writing(config) as (_, connection):
+    from hub.store import audit, state
+
+    with writing(config) as connection:
         now = clock.now().timestamp()
         if not state.revoke_token(connection, name, now):
             fail(f"no living token named {name!r}", hint="hub token list")
@@ -60,4 +65,6 @@ def revoke(name: str, config: Path = ConfigOption) -> None:
 @app.command()
 def key() -> None:
     """Print a fresh key for hub.key, which seals refreshed platform tokens in the store."""
+    from cryptography.fernet import Fernet
+
     out.print(Fernet.generate_key().decode())

@@ -5,9 +5,7 @@ from typing import Any
 
 import typer
 
-from hub import desk
 from hub.cli.output import PROBLEMS, ConfigOption, JsonOption, emit, fail, iso, out, reading, stamped
-from hub.store import views
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +20,10 @@ def trace(
     as_json: bool = JsonOption,
 ) -> None:
     """How and when it arrived, what was ignored and why, what it became, where it went, what stuck and was mended."""
-    with reading(config) as (_, connection):
+    from hub import desk
+    from hub.store import views
+
+    with reading(config) as connection:
         story = views.trace(connection, order)
     if not any(story[part] for part in ("messages", "documents", "deliveries", "dead_letters")):
         fail(

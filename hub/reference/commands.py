@@ -8,9 +8,9 @@ from hub.reference.markdown import code, escaped, table
 from hub.reference.markdown import page as whole
 
 _INTRO = """\
-All commands take `-h`. Those that read `hub.toml` look for it in the current folder unless `--config` or the
-environment variable `HUB_CONFIG` says otherwise. With `--json` a command prints one JSON document on standard
-output; what is wrong goes to standard error.
+All commands take `-h`; `hub --version` tells the version. Those that read `hub.toml` look for it in the current folder
+unless `--config` or the environment variable `HUB_CONFIG` says otherwise. With `--json` a command prints one JSON
+document on standard output; what is wrong goes to standard error.
 
 | exit code | meaning |
 | --- | --- |

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from dlq.upsert import insert_into
 from hub.store import outbox
 from hub.store.tables import (
     DELIVERIES_PENDING,
@@ -24,8 +24,8 @@ _a, _k = alerts.c, alert_marks.c
 
 def lease(connection: Connection, now: float, seconds: float, owner: str) -> bool:
     """Be the one process that tells people for the next while."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(alert_marks).values(about=TURN, since=now).on_conflict_do_nothing())
+    turn = insert_into(connection.dialect.name, alert_marks).values(about=TURN, since=now)
+    connection.execute(turn.on_conflict_do_nothing())
     free = (_k.about == TURN, (_k.lease_until <= now) | (_k.lease_owner == owner))
     taken = update(alert_marks).where(*free).values(lease_until=now + seconds, lease_owner=owner)
     return bool(connection.execute(taken).rowcount)

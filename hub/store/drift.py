@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, case, func, insert, null, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from dlq.upsert import insert_into
 from hub.store.history import newest_message
 from hub.store.tables import messages
 from hub.store.workbench import drift_findings, drift_profiles
@@ -218,4 +218,4 @@ def _row(item: Found) -> dict[str, Any]:
 
 
 def _insert(connection: Connection) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(drift_profiles)
+    return insert_into(connection.dialect.name, drift_profiles)

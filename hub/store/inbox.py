@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Double, bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from dlq.upsert import insert_into
 from hub.store.engine import as_dicts, instant_values, lock_lanes, moment, this_instant
 from hub.store.queues import ready, shared
 from hub.store.tables import LIVE, MESSAGES_PENDING, REPLAY, messages
@@ -93,18 +93,16 @@ def accept(
         for row in rows:
             mine = row["state"] == RECEIVED
             row |= {"lease_until": until if mine else 0.0, "lease_owner": hold.owner if mine else ""}
-    stored = connection.execute(_ACCEPT[connection.dialect.name], rows).all()
+    stored = connection.execute(_accept(connection.dialect.name), rows).all()
     new = {row.digest: row.id for row in stored}
     repeats += [item for digest, item in first.items() if digest not in new]
     return {new[digest]: first[digest] for digest in sorted(new, key=lambda digest: int(new[digest]))}, repeats
 
 
-_ACCEPT = {
-    dialect.dialect.name: dialect.insert(messages)
-    .on_conflict_do_nothing(index_elements=["digest"])
-    .returning(messages.c.id, messages.c.digest)
-    for dialect in (postgresql, sqlite)
-}
+@cache
+def _accept(dialect: str) -> Any:
+    statement = insert_into(dialect, messages).on_conflict_do_nothing(index_elements=["digest"])
+    return statement.returning(messages.c.id, messages.c.digest)
 
 
 def as_claimed(number: int, item: Incoming) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, make_url, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
+from dlq.upsert import insert_into
 from hub.store.engine import Store
 from hub.store.workbench import mapping_activations, mapping_versions
 
@@ -41,9 +41,8 @@ def activations(connection: Connection, name: str, limit: int = 100) -> list[dic
 
 def add(connection: Connection, name: str, version: str, sources: dict[str, str], **told: Any) -> None:
     """Keep a version (`told`: origin, based_on, created_at, created_by, why). What is known already stays as it is."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    row = dialect.insert(mapping_versions).values(name=name, version=version, sources=json.dumps(sources), **told)
-    connection.execute(row.on_conflict_do_nothing())
+    row = insert_into(connection.dialect.name, mapping_versions).on_conflict_do_nothing()
+    connection.execute(row.values(name=name, version=version, sources=json.dumps(sources), **told))
 
 
 def activate(

@@ -25,10 +25,13 @@ def upgrade(connection: Connection) -> None:
     connection.commit()
 
 
-def _is_current(connection: Connection) -> bool:
+def head() -> str:
+    """The newest revision, as the names of the migrations tell it."""
     newest = max(path.name for path in (_MIGRATIONS / "versions").glob("0*.py"))
+    return newest.partition("_")[0]
+
+
+def _is_current(connection: Connection) -> bool:
     if not inspect(connection).has_table("alembic_version"):
         return False
-    return [newest.partition("_")[0]] == list(
-        connection.execute(text("select version_num from alembic_version")).scalars()
-    )
+    return [head()] == list(connection.execute(text("select version_num from alembic_version")).scalars())

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Insert, delete, select, update
 
 from canonical.personal import personal_paths, without
+from dlq.upsert import insert_into
 from hub.store import inbox
 from hub.store.tables import attempts, deliveries, documents, messages, people
 from hub.store.vault import ACTIVE, of
@@ -29,10 +30,12 @@ def index(connection: Connection, rows: Iterable[tuple[int, str, str, bytes]]) -
         for what, value in _values(kind, orjson.loads(body))
     ]
     if found:
-        connection.execute(_INDEX[connection.dialect.name], found)
+        connection.execute(_index(connection.dialect.name), found)
 
 
-_INDEX = {dialect.dialect.name: dialect.insert(people).on_conflict_do_nothing() for dialect in (postgresql, sqlite)}
+@cache
+def _index(dialect: str) -> Insert:
+    return insert_into(dialect, people).on_conflict_do_nothing()
 
 
 def find(connection: Connection, tenants: Sequence[str], wanted: Mapping[str, str]) -> list[int]:

@@ -6,8 +6,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from dlq.upsert import insert_into
 from hub.breaker import WHOLE, Circuit
 from hub.store.tables import budgets, counters, credentials, destinations, pulls, quarantine, tokens
 from hub.throttle import Bucket, ready_in, take
@@ -157,7 +157,7 @@ def _labels(values: tuple[str, ...]) -> str:
 
 @cache
 def _counting(dialect: str) -> Any:
-    statement = (postgresql if dialect == "postgresql" else sqlite).insert(counters)
+    statement = insert_into(dialect, counters)
     added = {"value": counters.c.value + statement.excluded.value}
     return statement.on_conflict_do_update(index_elements=["name", "labels"], set_=added)
 
@@ -235,4 +235,4 @@ def quarantine_count(connection: Connection) -> int:
 
 
 def _insert(connection: Connection, table: Any) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    return insert_into(connection.dialect.name, table)

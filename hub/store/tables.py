@@ -28,6 +28,7 @@ from hub.store.vault import Sealed
 LIVE, RETRY, REPLAY, BACKFILL = range(4)
 """Queues of messages and deliveries, the most urgent first; each of the later ones keeps a share (hub.store.queues)."""
 
+# What a partial index is about is in its `info`: as `postgresql_where` it would load that dialect for SQLite, too.
 metadata = MetaData()
 Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -64,14 +65,13 @@ messages = Table(
     Column("queue", Integer, nullable=False, server_default="0"),
     Column("overlay", Sealed),  # zlib; the record as a person mended it, mapped instead of the body
     Index("messages_by_subject", "subject", "id"),
-    Index("messages_with_body", "received_at", sqlite_where=text(_BODY), postgresql_where=text(_BODY)),
+    Index("messages_with_body", "received_at", info={"where": _BODY}),
     Index(
         "messages_pending",
         "state",
         "queue",
         "id",
-        sqlite_where=text(_UNREAD),
-        postgresql_where=text(_UNREAD),
+        info={"where": _UNREAD},
     ),
 )
 
@@ -145,8 +145,7 @@ deliveries = Table(
         "queue",
         "due_at",
         "id",
-        sqlite_where=text(_MOVING),
-        postgresql_where=text(_MOVING),
+        info={"where": _MOVING},
     ),
     Index(
         "deliveries_pending_of_kind",
@@ -156,8 +155,7 @@ deliveries = Table(
         "queue",
         "due_at",
         "id",
-        sqlite_where=text(_MOVING),
-        postgresql_where=text(_MOVING),
+        info={"where": _MOVING},
     ),
     Index("deliveries_by_message", "message_id"),
     Index("deliveries_by_document", "document_id"),
@@ -272,8 +270,7 @@ alerts = Table(
         "alerts_untold",
         "notifier",
         "due_at",
-        sqlite_where=text("told_at is null"),
-        postgresql_where=text("told_at is null"),
+        info={"where": "told_at is null"},
     ),
 )
 

@@ -14,7 +14,7 @@ from adapters.port import Envelope
 from canonical import parse_json
 from canonical.errors import HubError
 from canonical.serialise import dump_json
-from hub import wiring
+from hub import adapting
 from hub.mapping.catalog import Catalog
 from hub.mapping.drafting import NotASample, compiled, draft, read_sample, records_in
 from hub.mapping.editing import set_row
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the shared samples
 
 def records(file: Path, code: str) -> list[Any]:
     try:
-        channel = wiring.unconfigured(adapters.load("channels", code))
+        channel = adapting.unconfigured(adapters.load("channels", code))
         return [e.body for e in channel.read(parse_json(file.read_bytes()), "order") if isinstance(e, Envelope)]
     except HubError:
         return []
@@ -54,7 +54,7 @@ def made_by(translator: Translator, record: Any) -> Any:
 
 @pytest.mark.parametrize("code", FLOOR)
 def test_a_draft_finds_most_of_what_the_shipped_mapping_has(code: str) -> None:
-    catalog = Catalog(wiring.mappings_folder())
+    catalog = Catalog(adapting.mappings_folder())
     catalog.load()
     right, missed = 0, Counter[str]()
     for file in sorted((SAMPLES / code).glob("*.json")):

@@ -1,11 +1,14 @@
 """The tables that the migrations make are the tables that the code expects."""
 
+from pathlib import Path
+
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from dlq.groups import metadata as letters
-from hub.store import Store
+from hub.store import Store, migrate
 from hub.store.workbench import mapping_versions
 
 
@@ -25,6 +28,31 @@ def test_migrations_and_tables_agree(store_url: str) -> None:
         assert differences(store) == []
     finally:
         store.close()
+
+
+def test_the_newest_revision_is_alembic_s_head() -> None:
+    scripts = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+    assert [migrate.head()] == scripts.get_heads()
+
+
+def test_partial_indexes_are_partial_in_the_database(store_url: str) -> None:
+    partial = {
+        index.name
+        for metadata in (mapping_versions.metadata, letters)
+        for table in metadata.tables.values()
+        for index in table.indexes
+        if index.info.get("where")
+    }
+    store = Store(store_url)
+    try:
+        store.prepare()
+        listed = "select name, sql from sqlite_master" if store.sqlite else "select indexname, indexdef from pg_indexes"
+        with store.look() as connection:
+            found = {name for name, sql in connection.execute(text(listed)) if " where " in (sql or "").lower()}
+    finally:
+        store.close()
+    assert partial
+    assert partial <= found
 
 
 def test_a_store_of_an_older_hub_is_brought_up_to_date(store_url: str) -> None:

@@ -304,7 +304,7 @@ async def test_a_group_lives_with_its_letters(rig: Rig) -> None:
 
 async def test_an_ignored_group_stays_ignored(rig: Rig) -> None:
     from dlq import groups
-    from dlq.groups import Life
+    from dlq.life import Life
     from hub import tending
 
     await refused(rig, 1)

@@ -6,10 +6,13 @@ from typing import Any
 
 
 class Journal:
-    """`seconds` tells the virtual time since the start; `trace` hears of each event but the statements."""
+    """`seconds` tells the virtual time since the start; `trace` hears of each event, of `statements` only if wanted."""
 
-    def __init__(self, seconds: Callable[[], float], trace: Callable[[str], None] | None = None) -> None:
-        self._seconds, self._trace, self._hash = seconds, trace, hashlib.blake2b(digest_size=16)
+    def __init__(
+        self, seconds: Callable[[], float], trace: Callable[[str], None] | None = None, *, statements: bool = False
+    ) -> None:
+        self._seconds, self._trace, self._statements = seconds, trace, statements
+        self._hash = hashlib.blake2b(digest_size=16)
         self.events = 0
 
     def note(self, who: str, what: str, *facts: object) -> None:
@@ -23,7 +26,10 @@ class Journal:
     def statement(self, who: str, text: str) -> None:
         """Keep one SQL statement with its values."""
         self.events += 1
-        self._hash.update(f"{self._seconds():.6f} {who} {text}".encode("utf-8", "surrogateescape"))
+        line = f"{self._seconds():.6f} {who} {text}"
+        self._hash.update(line.encode("utf-8", "surrogateescape"))
+        if self._trace is not None and self._statements:
+            self._trace(line)
 
     def content(self, lines: Any) -> None:
         """Keep what a store holds in the end."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from hub import clock, wiring
+from hub import adapting, clock
 from hub.chaos.checking import Accepted, Excused, between_windows, check, restless, unfair
 from hub.chaos.deployment import SECRET, simulated
 from hub.chaos.plan import LASTS, Act, Change, Plan, ProcessFaults, Push, draw_simulated
@@ -63,7 +63,7 @@ class Ground:
     def __init__(self, folder: Path, *, processes: int = 1, postgresql: bool = False) -> None:
         self.folder, self.processes = folder, processes
         self.key = base64.urlsafe_b64encode(hashlib.sha256(b"simulation").digest()).decode()
-        self.catalog = Catalog(wiring.mappings_folder())
+        self.catalog = Catalog(adapting.mappings_folder())
         self.catalog.load()
         self.database: Database = _postgresql() if postgresql else Sqlite(folder)
         self._logged = structlog.get_config()
@@ -102,7 +102,7 @@ def simulate(ground: Ground, seed: int, *, trace: Callable[[str], None] | None =
     random.seed(f"{seed}/hub")  # jitter is drawn from the module's own dice
     collecting = gc.isenabled()
     gc.disable()  # what finalizers do must not depend on how much was allocated
-    world = World(ground, draw_simulated(seed, processes=ground.processes, late=late), trace)
+    world = World(ground, draw_simulated(seed, processes=ground.processes, late=late), trace, statements)
     try:
         return world.play(began)
     finally:
@@ -117,13 +117,15 @@ def simulate(ground: Ground, seed: int, *, trace: Callable[[str], None] | None =
 class World:
     """Everything outside of the hub's processes, and the processes themselves."""
 
-    def __init__(self, ground: Ground, plan: Plan, trace: Callable[[str], None] | None) -> None:
+    def __init__(
+        self, ground: Ground, plan: Plan, trace: Callable[[str], None] | None = None, statements: bool = False
+    ) -> None:
         self.ground, self.plan = ground, plan
         self.several = ground.processes > 1
         self._dice = random.Random(f"{plan.seed}/world")  # noqa: S311  # repeatable, not secret
         self._disk = random.Random(f"{plan.seed}/disk")  # noqa: S311
         self.loop = Loop(random.Random(f"{plan.seed}/order"), self._job_ends)  # noqa: S311
-        self.journal = Journal(self.seconds, trace)
+        self.journal = Journal(self.seconds, trace, statements=statements)
         self.network = Network(self)
         self.busy, self.unheard = plan.busy, plan.unheard
         self.calm = self.database_is_away = self.disk_is_low = self.over = False

@@ -5,14 +5,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from hub.cli.mapping import coverage, explain, record
 from hub.cli.mapping.folder import MappingsOption, catalog_of, folder_of
 from hub.cli.output import PROBLEMS, REFUSED, USAGE, WELL, ConfigOption, JsonOption, emit, err, errors, fail, out, table
-from hub.mapping.cases import CaseResult, run_cases
-from hub.mapping.catalog import Catalog
+
+if TYPE_CHECKING:
+    from hub.mapping.cases import CaseResult
 
 
 def register(app: typer.Typer) -> None:
@@ -92,6 +94,9 @@ def _stamp(folder: Path) -> list[tuple[str, int, int]]:
 
 def _once(folder: Path, name: str, *, as_json: bool, line: bool) -> int:
     """One run; the exit code that it stands for. `line`: JSON on a single line."""
+    from hub.mapping.cases import run_cases
+    from hub.mapping.catalog import Catalog
+
     catalog = Catalog(folder)
     broken, others = _concerned(catalog.load_what_can_be(), name)
     # what a broken mapping would have made of its cases is not known
@@ -117,7 +122,7 @@ def _concerned(problems: list[str], name: str) -> tuple[list[str], list[str]]:
     return mine, [p for p in problems if p not in mine]
 
 
-def _show(results: list[CaseResult], failed: list[CaseResult], broken: list[str], others: list[str]) -> None:
+def _show(results: "list[CaseResult]", failed: "list[CaseResult]", broken: list[str], others: list[str]) -> None:
     for problem in broken:
         err.print(f"✗ {problem}", style="red", markup=False)
     for result in failed:

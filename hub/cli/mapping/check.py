@@ -3,14 +3,16 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from hub.cli.mapping.folder import MappingsOption, folder_of, named
 from hub.cli.output import PROBLEMS, REFUSED, WELL, ConfigOption, JsonOption, emit, err, errors, out
-from hub.mapping.catalog import Catalog
-from hub.mapping.lint import RULES, Finding, lint
-from hub.mapping.schema import schema_of
+
+if TYPE_CHECKING:
+    from hub.mapping.catalog import Catalog
+    from hub.mapping.lint import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +38,9 @@ def check(
 
     Example: hub mapping check taobao --strict
     """
+    from hub.mapping.catalog import Catalog
+    from hub.mapping.lint import lint
+
     with errors():
         folder = folder_of(config, mappings)
         catalog = Catalog(folder)
@@ -59,6 +64,8 @@ def schema(
 
     Example: hub mapping schema mappings/mapping.schema.json
     """
+    from hub.mapping.schema import schema_of
+
     text = json.dumps(schema_of(), indent=2, ensure_ascii=False) + "\n"
     if file is None:
         typer.echo(text, nl=False)
@@ -67,7 +74,7 @@ def schema(
     out.print(f"wrote {file}; the first line of a mapping names it: #:schema ../../{file.name}")
 
 
-def _meant(catalog: Catalog, name: str, broken: list[str]) -> list[str]:
+def _meant(catalog: "Catalog", name: str, broken: list[str]) -> list[str]:
     if not name:
         return catalog.names()
     inside = [full for full in catalog.names() if full.partition("/")[2].startswith(f"{name}/")]
@@ -81,7 +88,9 @@ def _concerns(problem: str, name: str) -> bool:
     return f"/{short}.toml:" in problem or f"/{short}/" in problem or "/tables/" in problem
 
 
-def _print(folder: Path, broken: list[str], found: list[Finding]) -> None:
+def _print(folder: Path, broken: list[str], found: "list[Finding]") -> None:
+    from hub.mapping.lint import RULES
+
     for problem in broken:
         err.print(f"✗ {problem}", style="red", markup=False)
     for finding in found:
@@ -94,7 +103,7 @@ def _print(folder: Path, broken: list[str], found: list[Finding]) -> None:
         err.print(f"[dim]{code}: {RULES[code][2]}[/]")
 
 
-def _pointed(folder: Path, finding: Finding) -> str:
+def _pointed(folder: Path, finding: "Finding") -> str:
     """The line of the file that has the expression, with a caret under it; the expression where no line has it."""
     try:
         line = (folder.parent / finding.place.file).read_text("utf-8").splitlines()[finding.place.line - 1]

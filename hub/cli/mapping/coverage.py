@@ -2,21 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from canonical.errors import HubError
-from canonical.parsing import parse_json
 from hub.cli.mapping.folder import MappingsOption, catalog_of, named
 from hub.cli.mapping.given import Desk, mappings_for, of_file
 from hub.cli.output import PROBLEMS, USAGE, WELL, ConfigOption, JsonOption, emit, err, errors, fail, opened, out, table
-from hub.mapping.catalog import Catalog
-from hub.mapping.coverage import PARTS, Coverage, coverage_of
-from hub.mapping.trace import Tracer, trace_by
-from hub.store import inbox
-from hub.workbench import history
-from hub.workbench.samples import Sample
+
+if TYPE_CHECKING:
+    from hub.mapping.catalog import Catalog
+    from hub.mapping.coverage import Coverage
+    from hub.workbench.samples import Sample
 
 SHOWN = 12
 """Entries of each list that people are shown; --json has all."""
@@ -44,6 +41,8 @@ def coverage(
 
     Example: hub mapping coverage taobao/order --fail-under 90
     """
+    from hub.mapping.coverage import coverage_of
+
     with errors():
         catalog = catalog_of(config, mappings)
         names = _meant(catalog, name)
@@ -65,13 +64,15 @@ def coverage(
     raise typer.Exit(PROBLEMS if low else WELL)
 
 
-def _meant(catalog: Catalog, name: str) -> list[str]:
+def _meant(catalog: "Catalog", name: str) -> list[str]:
     names = catalog.names()
     folder = [n for n in names if n.startswith((f"channels/{name}/", f"destinations/{name}/", f"{name}/"))]
     return names if not name else folder or [named(catalog, name)]
 
 
-def _add(coverage: Coverage, desk: Desk, given: Iterator[Sample]) -> None:
+def _add(coverage: "Coverage", desk: Desk, given: "Iterator[Sample]") -> None:
+    from hub.mapping.trace import Tracer, trace_by
+
     tracers: dict[str, Tracer] = {}
     for one in given:
         sharing = mappings_for(desk, coverage.mapping.full_name, one)
@@ -80,7 +81,9 @@ def _add(coverage: Coverage, desk: Desk, given: Iterator[Sample]) -> None:
         coverage.add(trace_by([tracers[m.full_name] for m in sharing], one.record))
 
 
-def _add_stored(coverage: Coverage, config: Path, last: int) -> None:
+def _add_stored(coverage: "Coverage", config: Path, last: int) -> None:
+    from hub.workbench import history
+
     hub = opened(config)
     try:
         scope = history.scope_of(hub.catalog, coverage.mapping.full_name, hub.shops, hub.config)
@@ -90,7 +93,12 @@ def _add_stored(coverage: Coverage, config: Path, last: int) -> None:
         hub.store.close()
 
 
-def _parsed(rows: Iterator[dict[str, Any]]) -> Iterator[Sample]:
+def _parsed(rows: Iterator[dict[str, Any]]) -> "Iterator[Sample]":
+    from canonical.errors import HubError
+    from canonical.parsing import parse_json
+    from hub.store import inbox
+    from hub.workbench.samples import Sample
+
     for row in rows:
         try:
             record = parse_json(inbox.decompress(row["body"]))
@@ -99,7 +107,9 @@ def _parsed(rows: Iterator[dict[str, Any]]) -> Iterator[Sample]:
         yield Sample(record, row["kind"], row["key"], {"shop": row["shop"]})
 
 
-def _show(found: list[Coverage], *, details: bool) -> None:
+def _show(found: "list[Coverage]", *, details: bool) -> None:
+    from hub.mapping.coverage import PARTS
+
     reports = [c.report() for c in found]
     rows = []
     for r in reports:

@@ -18,17 +18,11 @@ from hub.cli.output import (
     emit,
     fail,
     out,
-    reading,
+    reading_hub,
     stamped,
     table,
     writing,
 )
-from hub.mapping.observing import NEW_FIELD, NEW_TYPE, NEW_WORD, VANISHED
-from hub.store import drift as kept
-from hub.workbench import drift
-from hub.workbench.drift import Drift
-
-_WORDS = {NEW_FIELD: "new field", NEW_WORD: "new word", VANISHED: "vanished", NEW_TYPE: "new type"}
 
 
 def register(app: typer.Typer) -> None:
@@ -52,10 +46,14 @@ def show(
 
     Example: hub mapping drift --shop tb-main
     """
+    from hub.store import drift as kept
+    from hub.workbench import drift
+    from hub.workbench.drift import Drift
+
     if close:
         _close(config, _numbers(close), as_json)
         return
-    with reading(config) as (hub, connection):
+    with reading_hub(config) as (hub, connection):
         _known("shop", shop, hub.shops)
         _known("channel", channel, {front.code for front in hub.shops.values()})
         look = Drift(hub.store, hub.catalog, hub.shops, hub.config.hub.lease)
@@ -73,7 +71,7 @@ def show(
                 row["id"],
                 row["shop"],
                 row["kind"],
-                _WORDS.get(row["what"], row["what"]) + (" (closed)" if row["closed_at"] else ""),
+                row["what"].replace("_", " ") + (" (closed)" if row["closed_at"] else ""),
                 f"{row['path']} {row['detail']}".strip(),
                 row["count"],
                 ago(row["first_at"], now),
@@ -93,7 +91,9 @@ def show(
 
 
 def _close(config: Path, ids: list[int], as_json: bool) -> None:
-    with writing(config) as (_, connection):
+    from hub.workbench import drift
+
+    with writing(config) as connection:
         closed = drift.close(connection, ids, actor())
     if as_json:
         emit({"closed": closed})

@@ -1,18 +1,17 @@
 """`hub mapping explain`: why a field has its value."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hub import wiring
 from hub.cli.mapping.folder import MappingsOption, catalog_of, named
 from hub.cli.mapping.given import Desk, front_of, mappings_for, of_file, of_order
 from hub.cli.output import PROBLEMS, USAGE, WELL, ConfigOption, JsonOption, emit, err, errors, fail, out, table
-from hub.mapping.explain import explain, overview
-from hub.mapping.telling import described
-from hub.mapping.trace import Trace, traced
-from hub.workbench.samples import Sample
+
+if TYPE_CHECKING:
+    from hub.mapping.trace import Trace
+    from hub.workbench.samples import Sample
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +39,8 @@ def explain_(
 
     Example: hub mapping explain taobao/order order.json --field lines[0].amount
     """
+    from hub.mapping.explain import explain, overview
+
     if bool(file) == bool(order):
         fail("give a FILE or --order NUMBER", hint=f"hub mapping explain {name} order.json", code=USAGE)
     with errors():
@@ -62,9 +63,13 @@ def explain_(
 
 def _trace(
     name: str, file: str, key: str, order: str, shop: str, config: Path, mappings: Path | None
-) -> tuple[Trace, str]:
+) -> "tuple[Trace, str]":
     """The way of the one record that is meant, and what there is to say about the choice."""
+    from hub.mapping.trace import traced
+
     if order:
+        from hub import wiring
+
         full = named(wiring.build(config).catalog, name)
         desk, found = of_order(config, full, order, shop)
         given = [(sample, "") for sample in found]
@@ -86,13 +91,15 @@ def _trace(
 def _desk(shop: str, config: Path, mappings: Path | None) -> Desk:
     if not shop:
         return Desk(catalog_of(config, mappings), {})
+    from hub import wiring
+
     hub = wiring.build(config)
     front_of(hub, shop, config)
     catalog = hub.catalog if mappings is None else catalog_of(config, mappings)
     return Desk(catalog, hub.shops)
 
 
-def _said(full: str, trace: Trace, sample: Sample, count: int, order: str) -> str:
+def _said(full: str, trace: "Trace", sample: "Sample", count: int, order: str) -> str:
     told = []
     if count > 1:
         others = "stored messages, the newest" if order else "records, the first"
@@ -104,7 +111,7 @@ def _said(full: str, trace: Trace, sample: Sample, count: int, order: str) -> st
     return "; ".join(told)
 
 
-def _about(trace: Trace) -> dict[str, Any]:
+def _about(trace: "Trace") -> dict[str, Any]:
     mapping = trace.mapping
     version = mapping.version if mapping else None
     return {"mapping": mapping.full_name if mapping else None, "version": version, "key": trace.key}
@@ -188,4 +195,6 @@ def _condition(told: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
+    from hub.mapping.telling import described
+
     return described(value) if not isinstance(value, str) else value if len(value) <= 80 else value[:77] + "..."

@@ -3,25 +3,28 @@
 import difflib
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from hub import config as configuration
-from hub import wiring
 from hub.cli.output import USAGE, fail
-from hub.mapping.catalog import Catalog
-from hub.store import Connection
-from hub.workbench import versions
-from hub.workbench.versions import Version
+
+if TYPE_CHECKING:
+    from hub.mapping.catalog import Catalog
+    from hub.store import Connection
+    from hub.workbench.versions import Version
 
 MappingsOption = typer.Option(None, "--mappings", help="Folder of mappings; default: hub.toml's, else the hub's own.")
 
 
 def folder_of(config: Path, mappings: Path | None) -> Path:
     """The folder of --mappings, else hub.toml's, else the one that comes with the hub."""
+    from hub import adapting
+    from hub import config as configuration
+
     if mappings is None and config.exists():
-        return wiring.mappings_folder(configuration.load(config))
-    return mappings or wiring.mappings_folder()
+        return adapting.mappings_folder(configuration.load(config))
+    return mappings or adapting.mappings_folder()
 
 
 def own_folder(config: Path, mappings: Path | None) -> Path:
@@ -29,6 +32,8 @@ def own_folder(config: Path, mappings: Path | None) -> Path:
 
     Ends the command for the mappings of an installed hub, which its next update replaces.
     """
+    from hub import adapting
+
     folder = mappings
     if folder is None and config.exists():
         try:
@@ -36,25 +41,29 @@ def own_folder(config: Path, mappings: Path | None) -> Path:
         except (tomllib.TOMLDecodeError, AttributeError):
             return folder_of(config, mappings)  # which tells what is wrong with it
         folder = config.parent / named if isinstance(named, str) and named else None
-    if folder is None and is_shipped(wiring.mappings_folder()):
+    if folder is None and is_shipped(adapting.mappings_folder()):
         hint = 'add mappings = "mappings" to [hub] in hub.toml, or say --mappings FOLDER'
         fail("there is no mappings folder of your own to write into", hint=hint, code=USAGE)
-    return folder or wiring.mappings_folder()
+    return folder or adapting.mappings_folder()
 
 
 def is_shipped(folder: Path) -> bool:
     """Whether these are the mappings of an installed hub, not those of its source that somebody works in."""
-    return folder == wiring.mappings_folder() and folder.parent != Path.cwd()
+    from hub import adapting
+
+    return folder == adapting.mappings_folder() and folder.parent != Path.cwd()
 
 
-def catalog_of(config: Path, mappings: Path | None) -> Catalog:
+def catalog_of(config: Path, mappings: Path | None) -> "Catalog":
     """The mappings of that folder, loaded. Raises ConfigError with every problem of every file."""
+    from hub.mapping.catalog import Catalog
+
     catalog = Catalog(folder_of(config, mappings))
     catalog.load()
     return catalog
 
 
-def named(catalog: Catalog, given: str) -> str:
+def named(catalog: "Catalog", given: str) -> str:
     """The full name of the one mapping that is meant by "taobao/order", "channels/taobao/order" or "taobao". Ends the
     command where it is none or several."""
     names = catalog.names()
@@ -70,8 +79,11 @@ def named(catalog: Catalog, given: str) -> str:
     return inside[0]
 
 
-def version_of(connection: Connection, catalog: Catalog, name: str, given: str) -> Version:
+def version_of(connection: "Connection", catalog: "Catalog", name: str, given: str) -> "Version":
     """The version that is meant: as versions.find has it, or a draft: the path of a .toml file that lies anywhere."""
+    from hub.workbench import versions
+    from hub.workbench.versions import Version
+
     if not given.endswith(".toml"):
         return versions.find(connection, catalog, name, given)
     try:

@@ -4,22 +4,17 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import adapters
-from adapters.port import Channel, Envelope
-from canonical.errors import HubError, NotUnderstood, Refusal
-from canonical.parsing import parse_json
-from hub import wiring
 from hub.cli.output import USAGE, fail, opened
-from hub.mapping.casefile import KEYS
-from hub.mapping.catalog import Catalog
-from hub.mapping.drafting import read_sample, records_in
-from hub.mapping.rows import MappingFile
-from hub.receiving import ShopFront
-from hub.trial import records
-from hub.workbench import samples
-from hub.workbench.samples import Sample
+
+if TYPE_CHECKING:
+    from adapters.port import Channel
+    from hub import wiring
+    from hub.mapping.catalog import Catalog
+    from hub.mapping.rows import MappingFile
+    from hub.receiving import ShopFront
+    from hub.workbench.samples import Sample
 
 NOT_DATA = "This is the platform's answer to a failed call, not data; the channel's page tells what the code means."
 
@@ -28,11 +23,11 @@ NOT_DATA = "This is the platform's answer to a failed call, not data; the channe
 class Desk:
     """Where an author works: the mappings, and the hub where one is configured and asked for."""
 
-    catalog: Catalog
-    shops: dict[str, ShopFront]
+    catalog: "Catalog"
+    shops: "dict[str, ShopFront]"
 
 
-def mappings_for(desk: Desk, name: str, sample: Sample, overlay: str = "") -> list[MappingFile]:
+def mappings_for(desk: Desk, name: str, sample: "Sample", overlay: str = "") -> "list[MappingFile]":
     """The mappings that share the work on a sample, the named one (by its full name) among them."""
     mapping = desk.catalog.mapping(name)
     if mapping.outward:
@@ -45,9 +40,12 @@ def mappings_for(desk: Desk, name: str, sample: Sample, overlay: str = "") -> li
     return found
 
 
-def of_file(desk: Desk, name: str, file: str, shop: str = "") -> Iterator[tuple[Sample, str]]:
+def of_file(desk: Desk, name: str, file: str, shop: str = "") -> "Iterator[tuple[Sample, str]]":
     """The records of a file (- is standard input) with the overlay that a case names: what `hub map` reads, or a case
     file, or (for a destination) documents. Ends the command where there is none."""
+    from canonical.errors import HubError, Refusal
+    from hub.workbench.samples import Sample
+
     mapping = desk.catalog.mapping(name)
     raw = read(file)
     try:
@@ -67,8 +65,10 @@ def of_file(desk: Desk, name: str, file: str, shop: str = "") -> Iterator[tuple[
         fail(f"{file}: {error.message}", hint=hint)
 
 
-def of_order(config: Path, name: str, number: str, shop: str = "") -> tuple[Desk, list[Sample]]:
+def of_order(config: Path, name: str, number: str, shop: str = "") -> "tuple[Desk, list[Sample]]":
     """The stored records of an order (a destination: its documents), newest first. Raises HubError."""
+    from hub.workbench import samples
+
     hub = opened(config)
     try:
         mapping = hub.catalog.mapping(name)
@@ -90,7 +90,7 @@ def read(file: str) -> bytes:
         fail(f"{file}: {error.strerror}", code=USAGE)
 
 
-def front_of(hub: wiring.Hub, shop: str, config: Path) -> ShopFront:
+def front_of(hub: "wiring.Hub", shop: str, config: Path) -> "ShopFront":
     """A shop of hub.toml, or the end of the command."""
     if shop not in hub.shops:
         fail(f"no shop {shop!r} in {config}", hint=f"there are: {', '.join(hub.shops) or 'none'}", code=USAGE)
@@ -99,6 +99,10 @@ def front_of(hub: wiring.Hub, shop: str, config: Path) -> ShopFront:
 
 def _cases(raw: bytes) -> Iterator[tuple[Any, str]]:
     """The given records of a case file with the overlays they name; nothing where it is none."""
+    from canonical.errors import NotUnderstood
+    from canonical.parsing import parse_json
+    from hub.mapping.casefile import KEYS
+
     try:
         data = parse_json(raw)
     except NotUnderstood:
@@ -110,6 +114,9 @@ def _cases(raw: bytes) -> Iterator[tuple[Any, str]]:
 
 def _documents(raw: bytes) -> list[dict[str, Any]]:
     """Canonical documents: one, a list of them, or what `hub map --json` prints."""
+    from canonical.errors import NotUnderstood
+    from canonical.parsing import parse_json
+
     data = parse_json(raw)
     found = data.get("documents", [data]) if isinstance(data, dict) else data
     if not isinstance(found, list) or not found or not all(isinstance(one, dict) for one in found):
@@ -117,7 +124,13 @@ def _documents(raw: bytes) -> list[dict[str, Any]]:
     return found
 
 
-def _records(desk: Desk, name: str, raw: bytes, shop: str) -> Iterator[Sample]:
+def _records(desk: Desk, name: str, raw: bytes, shop: str) -> "Iterator[Sample]":
+    from adapters.port import Envelope
+    from canonical.errors import NotUnderstood
+    from hub.mapping.drafting import read_sample, records_in
+    from hub.trial import records
+    from hub.workbench.samples import Sample
+
     kind, folder = desk.catalog.mapping(name).kind, name.split("/")[1]
     front = desk.shops.get(shop)
     channel, code = _channel(front, folder)
@@ -132,10 +145,13 @@ def _records(desk: Desk, name: str, raw: bytes, shop: str) -> Iterator[Sample]:
     yield from (Sample(one.body, kind, str(one.key), own) for one in found)
 
 
-def _channel(front: ShopFront | None, folder: str) -> tuple[Channel | None, str]:
+def _channel(front: "ShopFront | None", folder: str) -> "tuple[Channel | None, str]":
     """The adapter that reads a folder's records, and its code; None for platforms by settings without their shop."""
+    import adapters
+    from hub import adapting
+
     if front is not None:
         return front.channel, front.code
     if folder in adapters.codes("channels") and folder != "generic":
-        return wiring.unconfigured(adapters.load("channels", folder)), folder
+        return adapting.unconfigured(adapters.load("channels", folder)), folder
     return None, folder

@@ -4,12 +4,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from hub import clock, wiring
+from hub import clock
 from hub.cli.mapping import drift, shadow
 from hub.cli.mapping.folder import named, version_of
 from hub.cli.mapping.report import print_report
@@ -27,11 +26,12 @@ from hub.cli.output import (
     opened,
     out,
 )
-from hub.config import parse_duration
-from hub.mapping.difference import Report
-from hub.workbench import history
-from hub.workbench.history import Scope
-from hub.workbench.versions import Version
+
+if TYPE_CHECKING:
+    from hub import wiring
+    from hub.mapping.difference import Report
+    from hub.workbench.history import Scope
+    from hub.workbench.versions import Version
 
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -63,6 +63,8 @@ def diff(
 
     Example: hub mapping diff taobao/order draft.toml --last 5000
     """
+    from hub.workbench import history
+
     with errors():
         hub = opened(config)
         try:
@@ -81,7 +83,7 @@ def diff(
     raise typer.Exit(PROBLEMS if report.worse else WELL)
 
 
-def _versions(hub: wiring.Hub, name: str, first: str, second: str) -> tuple[str, Version, Version]:
+def _versions(hub: "wiring.Hub", name: str, first: str, second: str) -> "tuple[str, Version, Version]":
     """What is compared: `NAME [OLD] [NEW]`, or two versions written with their names."""
     name, at, version = name.partition("@")
     wanted = [*([version] if at else []), *(v.rpartition("@")[2] for v in (first, second) if v)]
@@ -95,8 +97,11 @@ def _versions(hub: wiring.Hub, name: str, first: str, second: str) -> tuple[str,
 
 
 def _compared(
-    hub: wiring.Hub, name: str, old: Version, new: Version, last: int, since: str, shop: str
-) -> tuple[Report, float]:
+    hub: "wiring.Hub", name: str, old: "Version", new: "Version", last: int, since: str, shop: str
+) -> "tuple[Report, float]":
+    from hub.mapping.difference import Report
+    from hub.workbench import history
+
     if old.version == new.version:
         return Report(name, old.version, new.version), 0.0
     before, after = (hub.catalog.with_(name, version.sources) for version in (old, new))
@@ -114,7 +119,7 @@ def _compared(
     return report, time.perf_counter() - started
 
 
-def _narrowed(scope: Scope, shop: str) -> Scope:
+def _narrowed(scope: "Scope", shop: str) -> "Scope":
     if not shop:
         return scope
     if shop not in scope.shops:
@@ -124,6 +129,8 @@ def _narrowed(scope: Scope, shop: str) -> Scope:
 
 
 def _duration(text: str) -> float:
+    from hub.config import parse_duration
+
     try:
         return parse_duration(text)
     except ValueError as error:
@@ -132,18 +139,20 @@ def _duration(text: str) -> float:
 
 def _shown(inputs: Iterable[Mapping[str, Any]], total: int) -> Iterator[Mapping[str, Any]]:
     """The same, with the progress on a terminal."""
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     if not err.is_terminal:
         yield from inputs
         return
     columns = (SpinnerColumn(), TextColumn("compared"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err.console, transient=True) as progress:
         task = progress.add_task("", total=total or None)
         for row in inputs:
             yield row
             progress.advance(task)
 
 
-def _print(report: Report, seconds: float, *, recorded: bool) -> None:
+def _print(report: "Report", seconds: float, *, recorded: bool) -> None:
     out.print(f"{report.name}: {report.old} -> {report.new}", markup=False)
     if report.old == report.new:
         out.print("the same version: nothing to compare")

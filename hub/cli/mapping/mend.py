@@ -3,12 +3,11 @@
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from rich.markup import escape
 
-from hub import clock, desk, wiring
+from hub import clock
 from hub.cli.mapping.folder import is_shipped
 from hub.cli.mapping.report import print_report
 from hub.cli.output import (
@@ -25,10 +24,11 @@ from hub.cli.output import (
     opened,
     out,
 )
-from hub.mapping import editing
-from hub.mapping.remedies import Remedy, keys_of, rows_at
-from hub.workbench import mending
-from hub.workbench.mending import Bench, Done, Finding, Group, Plan
+
+if TYPE_CHECKING:
+    from hub import wiring
+    from hub.mapping.remedies import Remedy
+    from hub.workbench.mending import Done, Finding, Group, Plan
 
 AT_ONCE = 500
 """Letters replayed in one transaction."""
@@ -58,6 +58,9 @@ def mend(
 
     Example: hub mapping mend 2b84 --row 'awaiting_pickup = "open"'
     """
+    from hub.workbench import mending
+    from hub.workbench.mending import Bench
+
     with errors():
         hub = opened(config)
         try:
@@ -88,7 +91,7 @@ def mend(
         _tell(found, done, replayed)
 
 
-def _chosen(hub: wiring.Hub, group: Group, rows: list[str], *, ask: bool, sure: bool) -> list[Remedy] | None:
+def _chosen(hub: "wiring.Hub", group: "Group", rows: list[str], *, ask: bool, sure: bool) -> "list[Remedy] | None":
     """A remedy for each finding: what --row says, else the only one that needs no choice, else what is answered."""
     given = list(rows)
     offered = [remedy for finding in group.findings for remedy in finding.remedies]
@@ -108,8 +111,10 @@ def _chosen(hub: wiring.Hub, group: Group, rows: list[str], *, ask: bool, sure: 
     return chosen or None
 
 
-def _named(hub: wiring.Hub, group: Group, offered: list[Remedy], text: str) -> Remedy:
+def _named(hub: "wiring.Hub", group: "Group", offered: "list[Remedy]", text: str) -> "Remedy":
     """The remedy that a --row means: the number of an offered one, a word of a table, or a row of the document."""
+    from hub.mapping.remedies import Remedy
+
     if text.isdecimal():
         if not 0 < int(text) <= len(offered):
             fail(
@@ -135,8 +140,11 @@ def _named(hub: wiring.Hub, group: Group, offered: list[Remedy], text: str) -> R
     return Remedy("word", text, "", word.file, word.at, data, word=True)
 
 
-def _row(hub: wiring.Hub, group: Group, data: dict[str, Any], section: str) -> Remedy:
+def _row(hub: "wiring.Hub", group: "Group", data: dict[str, Any], section: str) -> "Remedy":
     """A row written out: order.paid_at = {path = "..."}. Its keys are laid on those of the row that is there."""
+    from hub.mapping import editing
+    from hub.mapping.remedies import Remedy, keys_of, rows_at
+
     label, value = section, data[section]
     mapping = hub.catalog.mapping(group.name)
     while True:
@@ -157,7 +165,7 @@ def _row(hub: wiring.Hub, group: Group, data: dict[str, Any], section: str) -> R
     return Remedy("row", f"{label} = {editing.written(value)}", "", file, keys_of(place.key), keys)
 
 
-def _asked(finding: Finding) -> Remedy:
+def _asked(finding: "Finding") -> "Remedy":
     _finding(finding, 1)
     while True:
         answer = typer.prompt("which", default="", show_default=False, err=True)
@@ -169,7 +177,9 @@ def _asked(finding: Finding) -> Remedy:
         err.print(f"a number from 1 to {len(finding.remedies)}; nothing ends it")
 
 
-def _finding(finding: Finding, first: int) -> None:
+def _finding(finding: "Finding", first: int) -> None:
+    from rich.markup import escape
+
     problem = finding.problem
     out.print(f"✗ {problem.rule}: found {problem.found or 'nothing'}, expected {problem.expected}", markup=False)
     for number, remedy in enumerate(finding.remedies, first):
@@ -179,8 +189,10 @@ def _finding(finding: Finding, first: int) -> None:
         out.print(f"     no row to propose; {problem.hint}", markup=False)
 
 
-def _offer(group: Group, as_json: bool) -> NoReturn:
+def _offer(group: "Group", as_json: bool) -> NoReturn:
     """Nothing may be taken without a choice: say what there is."""
+    from hub.mapping import editing
+
     offered = [remedy for finding in group.findings for remedy in finding.remedies]
     if as_json:
         proposals = [{"number": number, **remedy.as_dict()} for number, remedy in enumerate(offered, 1)]
@@ -198,7 +210,7 @@ def _offer(group: Group, as_json: bool) -> NoReturn:
     fail("a person has to choose", hint=f"hub mapping mend {group.fingerprint[:6]} {text}")
 
 
-def _show(plan: Plan) -> None:
+def _show(plan: "Plan") -> None:
     out.print(plan.diff, markup=False, end="")
     out.print(f"{plan.letters_mended} of {plan.tried} letter(s) would go through")
     for problem in plan.left[:5]:
@@ -214,7 +226,7 @@ def _show(plan: Plan) -> None:
             err.print(f"    {line}", markup=False)
 
 
-def _demand(plan: Plan, as_json: bool) -> None:
+def _demand(plan: "Plan", as_json: bool) -> None:
     """Red cases, and a change that mends nothing, are not written."""
     if as_json and (plan.failed_cases or not plan.letters_mended):
         emit(_result(plan, None, 0))
@@ -236,7 +248,9 @@ def _consents() -> bool:
     return err.is_terminal and typer.confirm("write it and replay the letters?", err=True)
 
 
-def _replay(hub: wiring.Hub, group: Group) -> int:
+def _replay(hub: "wiring.Hub", group: "Group") -> int:
+    from hub import desk
+
     count = 0
     for first in range(0, len(group.letters), AT_ONCE):
         with hub.store.begin() as connection:
@@ -244,7 +258,7 @@ def _replay(hub: wiring.Hub, group: Group) -> int:
     return count
 
 
-def _tell(group: Group, done: Done, replayed: int) -> None:
+def _tell(group: "Group", done: "Done", replayed: int) -> None:
     for file in done.written:
         out.print(f"[green]✓[/] wrote {file}")
     if not done.written:
@@ -257,7 +271,7 @@ def _tell(group: Group, done: Done, replayed: int) -> None:
     out.print(f"[dim]keep it right with a case: hub mapping record {group.key}[/]")
 
 
-def _result(plan: Plan, done: Done | None, replayed: int) -> dict[str, Any]:
+def _result(plan: "Plan", done: "Done | None", replayed: int) -> dict[str, Any]:
     return {
         "group": plan.group.fingerprint,
         "mapping": plan.group.name,

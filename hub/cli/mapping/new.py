@@ -2,14 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-import adapters
-from adapters.port import Envelope
-from canonical.errors import HubError, NotUnderstood
-from hub import clock, wiring
+from hub import clock
 from hub.cli.mapping.folder import MappingsOption, own_folder
 from hub.cli.output import (
     PROBLEMS,
@@ -24,9 +21,10 @@ from hub.cli.output import (
     fail,
     out,
 )
-from hub.mapping.catalog import Catalog
-from hub.mapping.drafting import Draft, draft, read_sample, records_in
-from hub.mapping.drafting.borrowing import words_of
+
+if TYPE_CHECKING:
+    from hub.mapping.catalog import Catalog
+    from hub.mapping.drafting import Draft
 
 KINDS = ("order", "refund")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -55,6 +53,11 @@ def new(
 
     Example: hub mapping new harbor --sample order.json
     """
+    from hub import adapting
+    from hub.mapping.catalog import Catalog
+    from hub.mapping.drafting import draft
+    from hub.mapping.drafting.borrowing import words_of
+
     name = name or kind
     _demand(channel, kind, name)
     with errors():
@@ -64,7 +67,7 @@ def new(
             fail(f"{file} is there already", hint="--name OTHER writes another file, --force replaces it", code=REFUSED)
         where, records = _records(channel, kind, sample)
         full = f"{channel}/{name}"
-        catalogs = [Catalog(place) for place in dict.fromkeys((folder, wiring.mappings_folder())) if place.is_dir()]
+        catalogs = [Catalog(place) for place in dict.fromkeys((folder, adapting.mappings_folder())) if place.is_dir()]
         for catalog in catalogs:
             catalog.load_what_can_be()
         known = words_of(c.mapping(n) for c in catalogs for n in c.names() if n != f"channels/{full}")
@@ -96,7 +99,7 @@ def _demand(channel: str, kind: str, name: str) -> None:
             )
 
 
-def _rivals(catalog: Catalog, name: str, kind: str) -> list[str]:
+def _rivals(catalog: "Catalog", name: str, kind: str) -> list[str]:
     """Other mappings of the folder that take every record of the kind: which of them counts has to be said."""
     folder = f"channels/{name.partition('/')[0]}/"
     others = [catalog.mapping(n) for n in catalog.names() if n.startswith(folder) and n != f"channels/{name}"]
@@ -105,13 +108,19 @@ def _rivals(catalog: Catalog, name: str, kind: str) -> list[str]:
 
 def _records(channel: str, kind: str, sample: Path) -> tuple[str, list[dict[str, Any]]]:
     """The records of the sample, as the channel's adapter hands them over, else by their shape. Raises NotASample."""
+    import adapters
+    from adapters.port import Envelope
+    from canonical.errors import HubError, NotUnderstood
+    from hub import adapting
+    from hub.mapping.drafting import read_sample, records_in
+
     try:
         raw = sample.read_bytes()
     except OSError as error:
         fail(f"{sample}: {error.strerror}", code=USAGE)
     data = read_sample(raw)
     if channel in adapters.codes("channels") and channel != "generic":
-        adapter = wiring.unconfigured(adapters.load("channels", channel))
+        adapter = adapting.unconfigured(adapters.load("channels", channel))
         body = raw.decode("utf-8", "replace") if raw.lstrip()[:1] == b"<" else data
         try:
             found = [e.body for e in adapter.read(body, kind) if isinstance(e, Envelope)]
@@ -124,8 +133,10 @@ def _records(channel: str, kind: str, sample: Path) -> tuple[str, list[dict[str,
     return records_in(data, kind)
 
 
-def _shop(channel: str, where: str, kind: str, made: Draft) -> str:
+def _shop(channel: str, where: str, kind: str, made: "Draft") -> str:
     """The section of hub.toml for a new name; "" for a channel that has an adapter."""
+    import adapters
+
     if channel in adapters.codes("channels"):
         return ""
     lines = [f"[shops.{channel}]", 'channel = "generic"', f'mapping = "{channel}"']
@@ -143,7 +154,7 @@ def _quoted(text: str) -> str:
     return f"'{text}'" if '"' in text else f'"{text}"'
 
 
-def _result(file: Path, made: Draft, shop: str) -> dict[str, Any]:
+def _result(file: Path, made: "Draft", shop: str) -> dict[str, Any]:
     return {
         "file": str(file),
         "rows": made.rows,
@@ -155,7 +166,7 @@ def _result(file: Path, made: Draft, shop: str) -> dict[str, Any]:
     }
 
 
-def _show(file: Path, sample: Path, made: Draft, shop: str, *, records: int) -> None:
+def _show(file: Path, sample: Path, made: "Draft", shop: str, *, records: int) -> None:
     sure = sum(row["sure"] for row in made.rows)
     doubtful = f"{len(made.rows) - sure} doubtful ones as comments"
     out.print(f"[bold]{file}[/]: {sure} rows, {doubtful}, {len(made.missing)} fields not found")

@@ -2,18 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from hub.cli.mapping.folder import MappingsOption, catalog_of, named, own_folder
 from hub.cli.mapping.given import Desk, front_of, mappings_for, of_file
 from hub.cli.output import PROBLEMS, USAGE, ConfigOption, JsonOption, emit, errors, fail, opened, out
-from hub.mapping.cases import run_cases
-from hub.mapping.catalog import Catalog
-from hub.mapping.rows import MappingFile
-from hub.workbench import recording, samples
-from hub.workbench.recording import Recorded
-from hub.workbench.samples import Sample
+
+if TYPE_CHECKING:
+    from hub.mapping.catalog import Catalog
+    from hub.mapping.rows import MappingFile
+    from hub.workbench.recording import Recorded
+    from hub.workbench.samples import Sample
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +43,8 @@ def record(
 
     Example: hub mapping record 2026030210001 --why "a gift without a price"
     """
+    from hub.workbench import recording
+
     with errors():
         catalog, used, sample = _sample(what, mapping, kind, shop, config, mappings)
         made = recording.recorded(used, sample.record, sample.own, why=why)
@@ -63,8 +66,10 @@ def record(
 
 def _sample(
     what: str, mapping: str, kind: str, shop: str, config: Path, folder: Path | None
-) -> tuple[Catalog, list[MappingFile], Sample]:
+) -> "tuple[Catalog, list[MappingFile], Sample]":
     """The record that is meant, and the mappings that share the work on it."""
+    from hub.workbench import samples
+
     if Path(what).is_file() or what == "-":
         if not mapping:
             fail("which mapping is the file for?", hint="hub mapping record FILE --mapping taobao/order", code=USAGE)
@@ -101,7 +106,7 @@ def _desk(shop: str, config: Path, folder: Path | None) -> Desk:
     return Desk(hub.catalog, hub.shops)
 
 
-def _written(folder: Path, made: Recorded, name: str, text: str, *, force: bool) -> Path:
+def _written(folder: Path, made: "Recorded", name: str, text: str, *, force: bool) -> Path:
     path = folder / made.mapping.full_name.rpartition("/")[0] / "cases" / f"{name}.json"
     if path.exists() and not force:
         fail(f"{path} is there already", hint="--case NAME gives another name, --force writes over it", code=USAGE)
@@ -113,8 +118,11 @@ def _written(folder: Path, made: Recorded, name: str, text: str, *, force: bool)
     return path
 
 
-def _proven(folder: Path, made: Recorded, name: str, path: Path) -> None:
+def _proven(folder: Path, made: "Recorded", name: str, path: Path) -> None:
     """A case that does not pass at once would only confuse: it is told, and stays for its author to look at."""
+    from hub.mapping.cases import run_cases
+    from hub.mapping.catalog import Catalog
+
     if not path.is_relative_to(folder):
         return
     catalog = Catalog(folder)

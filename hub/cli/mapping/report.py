@@ -1,13 +1,15 @@
 """How a report of differences looks to people."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub.cli.output import out, table
-from hub.mapping.difference import Report
+
+if TYPE_CHECKING:
+    from hub.mapping.difference import Report
 
 
-def print_report(report: Report) -> None:
+def print_report(report: "Report") -> None:
     """A report for people."""
     rows = [
         ("unchanged", report.unchanged),

@@ -1,7 +1,7 @@
 """`hub mapping shadow`: a version beside the one in force, on live traffic."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,13 +19,13 @@ from hub.cli.output import (
     emit,
     fail,
     out,
-    reading,
+    reading_hub,
     stamped,
-    writing,
+    writing_hub,
 )
-from hub.config import parse_duration
-from hub.mapping.difference import Report
-from hub.workbench import shadow, versions
+
+if TYPE_CHECKING:
+    from hub.mapping.difference import Report
 
 
 def register(app: typer.Typer) -> None:
@@ -51,16 +51,19 @@ def command(
 
     Example: hub mapping shadow taobao/order draft.toml --for 24h
     """
+    from hub.mapping.difference import Report
+    from hub.workbench import shadow
+
     if stop and version:
         fail("--stop takes no version", hint=f"hub mapping shadow {name} --stop", code=USAGE)
     if version:
         _start(config, name, version, for_, as_json)
         return
     if stop:
-        with writing(config) as (hub, connection):
+        with writing_hub(config) as (hub, connection):
             row = shadow.stop(connection, named(hub.catalog, name), actor())
     else:
-        with reading(config) as (hub, connection):
+        with reading_hub(config) as (hub, connection):
             row = shadow.status(connection, named(hub.catalog, name))
     report = Report.from_dict(row["report"]) if row["report"] else None
     if as_json:
@@ -71,11 +74,14 @@ def command(
 
 
 def _start(config: Path, name: str, version: str, for_: str, as_json: bool) -> None:
+    from hub.config import parse_duration
+    from hub.workbench import shadow, versions
+
     try:
         seconds = parse_duration(for_)
     except ValueError as error:
         fail(f"--for: {error}", hint="--for 24h", code=USAGE)
-    with writing(config) as (hub, connection):
+    with writing_hub(config) as (hub, connection):
         full = named(hub.catalog, name)
         found = version_of(connection, hub.catalog, full, version)
         versions.propose(connection, hub.catalog, full, found.sources, actor(), origin=found.origin)
@@ -86,7 +92,7 @@ def _start(config: Path, name: str, version: str, for_: str, as_json: bool) -> N
         out.print(f"{found.version} is in the shadow for {for_}; how it goes: hub mapping shadow {name}", markup=False)
 
 
-def _print(row: dict[str, Any], report: Report | None) -> None:
+def _print(row: dict[str, Any], report: "Report | None") -> None:
     now = clock.now().timestamp()
     if row["ended_at"]:
         when = f"ended {ago(row['ended_at'], now)}"

@@ -1,14 +1,16 @@
 """`hub mapping show`: a mapping as it is written, or as it comes out of what it extends."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from hub import wiring
 from hub.cli.mapping.folder import MappingsOption, catalog_of, named, version_of
 from hub.cli.output import USAGE, ConfigOption, JsonOption, emit, errors, fail, opened
-from hub.mapping.catalog import Catalog
-from hub.mapping.resolved import as_toml, rows_of
+
+if TYPE_CHECKING:
+    from hub import wiring
+    from hub.mapping.catalog import Catalog
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +31,8 @@ def show(
 
     Example: hub mapping show taobao/order --shop outlet --resolved
     """
+    from hub.mapping.resolved import as_toml, rows_of
+
     with errors():
         if config.exists() and mappings is None:
             hub = opened(config)
@@ -56,7 +60,7 @@ def show(
                 typer.echo(f"# {path}\n{text.rstrip()}\n")
 
 
-def _meant(hub: wiring.Hub, name: str, version: str, shop: str) -> tuple[Catalog, str]:
+def _meant(hub: "wiring.Hub", name: str, version: str, shop: str) -> "tuple[Catalog, str]":
     """The catalog and the full name that are meant."""
     full = named(hub.catalog, name)
     catalog = hub.catalog
@@ -76,7 +80,7 @@ def _meant(hub: wiring.Hub, name: str, version: str, shop: str) -> tuple[Catalog
     return catalog, own
 
 
-def _lineage(catalog: Catalog, name: str) -> list[str]:
+def _lineage(catalog: "Catalog", name: str) -> list[str]:
     """A mapping, and all that it extends."""
     names = [name]
     while (parent := catalog.mapping(names[-1]).extends) and f"channels/{parent}" not in names:

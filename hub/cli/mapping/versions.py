@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -17,12 +18,13 @@ from hub.cli.output import (
     errors,
     opened,
     out,
-    reading,
+    reading_hub,
     stamped,
     table,
 )
-from hub.workbench import versions
-from hub.workbench.versions import Activation, Version
+
+if TYPE_CHECKING:
+    from hub.workbench.versions import Activation, Version
 
 WhyOption = typer.Option("", "--why", help="The reason, for those who look at it later; --force demands one.")
 ForceOption = typer.Option(False, "--force", help="Though cases fail or its diff was not seen; needs --why.")
@@ -43,7 +45,9 @@ def listing(name: str = NameArgument, config: Path = ConfigOption, as_json: bool
 
     Example: hub mapping versions taobao/order
     """
-    with reading(config) as (hub, connection):
+    from hub.workbench import versions
+
+    with reading_hub(config) as (hub, connection):
         found = versions.listing(connection, hub.catalog, named(hub.catalog, name))
     if as_json:
         stamps = {key: [stamped(row) for row in found[key]] for key in ("versions", "activations")}
@@ -115,6 +119,8 @@ def follow(
 def _put(
     config: Path, name: str, wanted: str, why: str, *, force: bool, as_json: bool, following: bool = False
 ) -> None:
+    from hub.workbench import versions
+
     with errors():
         hub = opened(config, follow_files=following)
         try:
@@ -139,7 +145,7 @@ def _put(
         _tell(name, version, chosen.current, done)
 
 
-def _tell(name: str, version: Version, was: str, done: Activation) -> None:
+def _tell(name: str, version: "Version", was: str, done: "Activation") -> None:
     what = f"{version.version}" if done.version else f"the file ({version.version})"
     out.print(f"in force: {what}; it was {was}" + (", forced" if done.forced else ""), markup=False)
     back = "rollback" if done.sequence > 1 else "follow"

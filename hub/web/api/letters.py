@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field, StrictBool
 
 from dlq import groups, shelf
-from dlq.groups import Life
+from dlq.life import UNRESOLVED, Life
 from hub import desk, tending
 from hub.desk import NotNow
 from hub.store import Connection
@@ -161,7 +161,7 @@ async def list_groups(
     limit: Limit = 50,
 ) -> models.Groups:
     """Causes, the most frequent first: mend one, replay its group. Role: viewer."""
-    states = {"unresolved": groups.UNRESOLVED, "all": tuple(Life)}.get(state, (state,))
+    states = {"unresolved": UNRESOLVED, "all": tuple(Life)}.get(state, (state,))
     rows = await hub.store.read(groups.find, states=states, after=after, limit=limit + 1)
     following = rows[limit - 1]["cursor"] if len(rows) > limit else None
     return models.Groups.model_validate({"items": [shown.letter(r, caller) for r in rows[:limit]], "next": following})

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 import adapters
-from hub import clock, desk, wiring
+from hub import adapting, clock, desk
 from hub.desk import NotFound
 from hub.trial import try_mapping
 from hub.web import models, upkeep
@@ -84,5 +84,5 @@ def _try(hub: Hub, channel: str, kind: str | None, shop: str, raw: bytes) -> dic
     if channel not in adapters.codes("channels"):
         known = ", ".join(adapters.codes("channels"))
         raise NotFound(f"there is no channel {channel!r}", hint=f"There are: {known}")
-    adapter = wiring.unconfigured(adapters.load("channels", channel))
+    adapter = adapting.unconfigured(adapters.load("channels", channel))
     return try_mapping(hub.catalog, adapter, channel, kind, raw, clock.now())

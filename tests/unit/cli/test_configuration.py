@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from hub import clock, wiring
+from hub import adapting, clock, wiring
 from hub.store import views
 from tests.rig import order
 from tests.unit.cli.terminal import Terminal
@@ -105,7 +105,7 @@ def test_a_store_that_is_no_database_is_said_so(terminal: Terminal) -> None:
 
 def test_a_mapping_s_failing_case_shows_where_it_differs(bare: Terminal) -> None:
     folder = bare.folder / "mappings"
-    shutil.copytree(wiring.mappings_folder(), folder)
+    shutil.copytree(adapting.mappings_folder(), folder)
     said = bare("mapping", "test", "generic", "--mappings", folder, "--json")
     assert (said.code, said.json["failed"]) == (0, [])
     path = folder / "channels" / "generic" / "order.toml"

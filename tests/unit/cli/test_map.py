@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import adapters
-from hub.wiring import mappings_folder
+from hub.adapting import mappings_folder
 from tests.unit.cli.terminal import Terminal
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "channels"
