@@ -96,8 +96,15 @@ def _heard(_logger: Any, method: str, told: MutableMapping[str, Any]) -> Any:
     raise structlog.DropEvent
 
 
-def simulate(ground: Ground, seed: int, *, trace: Callable[[str], None] | None = None, late: bool = False) -> Outcome:
-    """Play one seed."""
+def simulate(
+    ground: Ground,
+    seed: int,
+    *,
+    trace: Callable[[str], None] | None = None,
+    statements: bool = False,
+    late: bool = False,
+) -> Outcome:
+    """Play one seed. `trace` hears of every event as a line, with `statements` of those too."""
     began, state = time.process_time(), random.getstate()
     random.seed(f"{seed}/hub")  # jitter is drawn from the module's own dice
     collecting = gc.isenabled()
