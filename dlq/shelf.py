@@ -142,7 +142,7 @@ def supersede(
     """
     places = {document[:3] for _, document in documents}
     beaten: list[tuple[int, int]] = []
-    for row in connection.execute(_OF_KEYS, {"keys": list({key for _, _, key in places})}).all():
+    for row in connection.execute(_OF_KEYS, {"keys": sorted({key for _, _, key in places})}).all():
         if (row.shop, row.kind, row.key) not in places:
             continue
         place = (row.shop, row.kind, row.key)

@@ -266,7 +266,7 @@ def _after(
     shared = state.destination(connection, name, lock=True)
     circuits = state.circuits_of(shared)
     turned = dict(circuits)
-    for kind in {result.row["kind"] for result in group}:
+    for kind in sorted({result.row["kind"] for result in group}):
         bad = sum(r.outage is True for r in group if r.row["kind"] == kind)
         good = sum(r.outage is False for r in group if r.row["kind"] == kind)
         turned[kind] = breaker.observe(circuits.get(kind, breaker.Circuit()), section.breaker, good, bad, now)

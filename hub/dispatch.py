@@ -69,7 +69,7 @@ class Dispatch(Outlet):
         self._claim, self._deliver = claim, deliver
         self._soon = IDLE if alone else SOON
         self.sending: set[int] = set()
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[asyncio.Task[None], None] = {}
         self.stopping = asyncio.Event()
 
     def promise(self) -> Mapping[str, int]:
@@ -134,10 +134,10 @@ class Dispatch(Outlet):
         line = self._lines[name]
         line.busy += 1
         task = asyncio.create_task(self._one(name, row, doubtful))
-        self.tasks.add(task)
+        self.tasks[task] = None
 
         def end(_: asyncio.Task[None]) -> None:
-            self.tasks.discard(task)
+            self.tasks.pop(task, None)
             line.busy -= 1
             if line.behind:
                 line.wake.set()

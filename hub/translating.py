@@ -120,7 +120,7 @@ def settle(
     """
     found = [m.identity for m in batch if m.identity]
     lock_lanes(connection, (f"{i.tenant}/{i.shop}/{i.kind}/{i.number}" for i in found))
-    known = {i: dict(row) for i, row in documents.load(connection, set(found)).items()}
+    known = {i: dict(row) for i, row in documents.load(connection, sorted(set(found))).items()}
     result = Settlement()
     for mapped in batch:
         _settle_one(mapped, known, routes, result, now)

@@ -100,14 +100,16 @@ class Workers:
     async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         """Let loops finish their turn; one that waits for a platform is cut off: it asks again after the next start."""
         done, late = await asyncio.wait(tasks, timeout=LAST_TURN)
-        for task in late:
+        waited_for = [task for task in tasks if task in late]
+        for task in waited_for:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await asyncio.gather(*waited_for, return_exceptions=True)
         if late:
             with contextlib.suppress(*STORE_TROUBLE):  # they run out
                 await self.hub.store.run(state.drop_pull_leases, self.hub.store.owner)
-        for task in done:
-            task.result()
+        for task in tasks:
+            if task in done:
+                task.result()
 
     async def _loop(
         self, name: str, step: Callable[[], Awaitable[int]], wake: asyncio.Event | None, idle: float = IDLE

@@ -26,7 +26,7 @@ def load(connection: Connection, identities: Iterable[Identity]) -> dict[Identit
     found: dict[Identity, RowMapping] = {}
     for (tenant, kind, shop), numbers in groups.items():
         # Not rows of four in one list: SQLite would read the whole table for that.
-        values = {"tenant": tenant, "kind": kind, "shop": shop, "numbers": numbers}
+        values = {"tenant": tenant, "kind": kind, "shop": shop, "numbers": sorted(numbers)}
         for row in connection.execute(_LOAD, values).mappings():
             found[Identity(tenant, kind, shop, row["number"])] = row
     return found

@@ -116,7 +116,7 @@ def keep_repeats(connection: Connection, repeats: Sequence[Incoming]) -> None:
     if not repeats:
         return
     digests = {item.digest for item in repeats}
-    known = connection.execute(select(messages.c.digest, messages.c.id).where(messages.c.digest.in_(digests)))
+    known = connection.execute(select(messages.c.digest, messages.c.id).where(messages.c.digest.in_(sorted(digests))))
     first = {row.digest: row.id for row in known}
     extra = {"digest": None, "body": None, "headers": None, "state": IGNORED, "reason": "duplicate"}
     rows = [{**_row(i), **extra, "same_as": first.get(i.digest), "done_at": i.received_at} for i in repeats]

@@ -20,7 +20,7 @@ def reap(connection: Connection, now: float, spared: Collection[int] = ()) -> in
     `spared` are under way in this process, which knows better than any clock.
     """
     c, moment = deliveries.c, this_instant(connection.dialect.name == "postgresql")
-    late = _untouched(connection, _SENDING, c.lease_until <= moment, c.id.not_in(list(spared)))
+    late = _untouched(connection, _SENDING, c.lease_until <= moment, c.id.not_in(sorted(spared)))
     lost = {"state": IN_DOUBT, "lease_until": 0.0, "lease_owner": "", "error": "the worker stopped in the middle"}
     return int(
         connection.execute(
@@ -33,7 +33,7 @@ def heartbeat(connection: Connection, ids: Collection[int], owner: str, now: flo
     """Hold on to what is under way for another lease."""
     if ids:
         c, moment = deliveries.c, this_instant(connection.dialect.name == "postgresql")
-        mine = _untouched(connection, c.id.in_(list(ids)), c.state == SENDING, c.lease_owner == owner)
+        mine = _untouched(connection, c.id.in_(sorted(ids)), c.state == SENDING, c.lease_owner == owner)
         connection.execute(
             update(deliveries).where(mine).values(lease_until=moment + lease), instant_values(connection, now)
         )

@@ -72,7 +72,7 @@ def enqueue(
         return result
     lock_lanes(connection, (row["lane"] for row in rows))
     result.replaced = _replace(connection, [r for r in rows if r["destination"] in latest], now)
-    busy = set(connection.execute(_BUSY, {"lanes": list({row["lane"] for row in rows})}).scalars())
+    busy = set(connection.execute(_BUSY, {"lanes": sorted({row["lane"] for row in rows})}).scalars())
     until = moment(connection, now) + hold.lease if hold and free else 0.0
     fresh: list[dict[str, Any]] = []
     newest = {row["lane"]: row["idempotency_key"] for row in rows if row["destination"] in latest}
@@ -116,7 +116,7 @@ def _as_claimed(number: int, row: dict[str, Any]) -> dict[str, Any]:
 def _replace(connection: Connection, rows: Sequence[dict[str, Any]], now: float) -> list[int]:
     if not rows:
         return []
-    old = and_(deliveries.c.lane.in_({r["lane"] for r in rows}), deliveries.c.state.in_([WAITING, HELD, DEAD]))
+    old = and_(deliveries.c.lane.in_(sorted({r["lane"] for r in rows})), deliveries.c.state.in_([WAITING, HELD, DEAD]))
     dead = list(connection.execute(select(deliveries.c.id).where(old, deliveries.c.state == DEAD)).scalars())
     connection.execute(update(deliveries).where(old).values(state=SUPERSEDED, done_at=now))
     return dead
@@ -210,7 +210,7 @@ _RECORD = (
 
 def release(connection: Connection, lanes: Iterable[str]) -> int:
     """Let the first held delivery of each lane go, if nothing unfinished is before it. Returns how many went."""
-    names = list(lanes)
+    names = sorted(lanes)
     if not names:
         return 0
     return _free(connection, list(connection.execute(_HEADS, {"lanes": names}).scalars()))
@@ -343,7 +343,7 @@ def discard(connection: Connection, ids: Sequence[int], now: float, followers: b
     lock_lanes(connection, lanes)
     connection.execute(update(deliveries).where(mine).values(state=DISCARDED, done_at=now))
     if followers:
-        behind = (deliveries.c.lane.in_(lanes), deliveries.c.state == HELD)
+        behind = (deliveries.c.lane.in_(sorted(lanes)), deliveries.c.state == HELD)
         connection.execute(update(deliveries).where(*behind).values(state=DISCARDED, done_at=now))
     release(connection, lanes)
 

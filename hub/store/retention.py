@@ -47,7 +47,7 @@ def finished(connection: Connection, before: float, limit: int) -> int:
     found = connection.execute(select(_d.id, _d.subject).where(_d.updated_at < before, ~alive).limit(limit)).all()
     if not found:
         return 0
-    old, subjects = [row.id for row in found], list({row.subject for row in found})
+    old, subjects = [row.id for row in found], sorted({row.subject for row in found})
     sent = list(connection.execute(select(_v.id).where(_v.document_id.in_(old))).scalars())
     connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(sent)))
     connection.execute(delete(deliveries).where(_v.id.in_(sent)))

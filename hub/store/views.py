@@ -86,7 +86,7 @@ def trace(connection: Connection, order: str) -> dict[str, Any]:
     known = select(documents.c.subject).where(
         (documents.c.number == order) | (documents.c.display_no == order) | (documents.c.subject == order)
     )
-    subjects = {order, *connection.execute(known).scalars()}
+    subjects = sorted({order, *connection.execute(known).scalars()})
     of_message = (messages.c.subject.in_(subjects)) | (messages.c.key.in_(subjects))
     arrived = connection.execute(select(*_MESSAGE).where(of_message).order_by(messages.c.id)).mappings()
     made = connection.execute(

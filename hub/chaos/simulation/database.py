@@ -3,23 +3,48 @@
 Its engines live as long as the run, and with them the compiled statements; each seed has a store of its own under them.
 """
 
+import contextvars
+import random
 import shutil
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, text
 
 from hub.chaos.simulation.process import EPOCH, Process
-from hub.host import HOST
+from hub.host import HOST, Host
 from hub.store import Store
 from hub.store.engine import SHARED_CLOCK, Engines, open_engines
 
 if TYPE_CHECKING:
     from hub.chaos.postgres import Postgres
     from hub.chaos.simulation.world import World
+
+
+class Beginning(Host):
+    """The host on which the empty store is made: the same keys each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chance = random.Random("beginning")  # noqa: S311  # repeatable, not secret
+
+    def wall(self) -> datetime:
+        """Return the moment at which every seed begins."""
+        return datetime.fromtimestamp(EPOCH, UTC)
+
+    def random_bytes(self, count: int) -> bytes:
+        """Return the same bytes in each run."""
+        return self._chance.randbytes(count)
+
+
+def _as_the_beginning(work: Callable[[], None]) -> None:
+    context = contextvars.copy_context()
+    context.run(HOST.set, Beginning())
+    context.run(work)
 
 
 class Database(ABC):
@@ -64,7 +89,7 @@ class Database(ABC):
 
     def _statement(self, words: str) -> None:
         host = HOST.get()
-        if self.world is not None and isinstance(host, Process) and "tenant_keys" not in words:
+        if self.world is not None and isinstance(host, Process) and not _sealed(words):
             self.world.journal.statement(host.name, words)
 
     @abstractmethod
@@ -115,14 +140,17 @@ class Sqlite(Database):
     def __init__(self, folder: Path) -> None:
         self._path = self._template = folder / "empty.db"
         super().__init__(f"sqlite:///{folder}/hub.db")
-        store = self.open(None)
-        store.prepare()
-        store.close()
+        _as_the_beginning(self._prepare)
         with sqlite3.connect(self._template) as raw:
             raw.execute("pragma wal_checkpoint(truncate)")
         raw.close()
         for engine in self.engines:
             event.listen(engine, "connect", self._listen)
+
+    def _prepare(self) -> None:
+        store = self.open(None)
+        store.prepare()
+        store.close()
 
     def fresh(self, world: "World", folder: Path) -> None:
         """Copy the empty file."""
@@ -139,7 +167,7 @@ class Sqlite(Database):
         """Yield the rows."""
         raw = sqlite3.connect(self._path)
         try:
-            yield from (line for line in raw.iterdump() if '"tenant_keys"' not in line)
+            yield from (line for line in raw.iterdump() if not _sealed(line))
         finally:
             raw.close()
 
@@ -169,7 +197,7 @@ class Postgresql(Database):
 
     def __init__(self, server: "Postgres") -> None:
         self._server, self._name = server, "simulation_empty"
-        server.template(self._name, self._fill)
+        server.template(self._name, lambda url: _as_the_beginning(lambda: self._fill(url)))
         super().__init__(server.url(self._name))
         event.listen(self.engines.writer, "before_cursor_execute", self._executed)
 
@@ -207,7 +235,7 @@ class Postgresql(Database):
             tables = connection.exec_driver_sql(
                 "select tablename from pg_tables where schemaname = 'public' order by 1"
             )
-            for name in [name for name in tables.scalars() if name != "tenant_keys"]:
+            for name in [name for name in tables.scalars() if not _sealed(name)]:
                 rows = connection.exec_driver_sql(f'select t::text as row from "{name}" t order by t::text collate "C"')  # noqa: S608
                 yield from rows.scalars()
 
@@ -238,6 +266,11 @@ class Postgresql(Database):
     def gone(self) -> Exception:
         """Make the error of a connection that broke."""
         return _psycopg().OperationalError("server closed the connection unexpectedly")  # type: ignore[no-any-return]
+
+
+def _sealed(words: str) -> bool:
+    """Whether a statement or table is about what hub.key seals: real chance goes into that."""
+    return "tenant_keys" in words or "credentials" in words
 
 
 def _psycopg() -> Any:

@@ -6,18 +6,25 @@ from typing import Any
 
 
 class Journal:
-    """`seconds` tells the virtual time since the start; `trace` hears of each event, of `statements` only if wanted."""
+    """`seconds` tells the virtual time since the start; `folder` is left out of what is kept: it is another one in
+    each run. `trace` hears of each event, of `statements` only if wanted."""
 
     def __init__(
-        self, seconds: Callable[[], float], trace: Callable[[str], None] | None = None, *, statements: bool = False
+        self,
+        seconds: Callable[[], float],
+        folder: str,
+        trace: Callable[[str], None] | None = None,
+        *,
+        statements: bool = False,
     ) -> None:
+        self._folder = folder
         self._seconds, self._trace, self._statements = seconds, trace, statements
         self._hash = hashlib.blake2b(digest_size=16)
         self.events = 0
 
     def note(self, who: str, what: str, *facts: object) -> None:
         """Keep one event."""
-        line = " ".join([f"{self._seconds():.6f}", who, what, *map(str, facts)])
+        line = " ".join([f"{self._seconds():.6f}", who, what, *map(str, facts)]).replace(self._folder, "")
         self.events += 1
         self._hash.update(line.encode("utf-8", "surrogateescape"))
         if self._trace is not None:

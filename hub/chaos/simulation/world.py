@@ -132,7 +132,7 @@ class World:
         self._dice = random.Random(f"{plan.seed}/world")  # noqa: S311  # repeatable, not secret
         self._disk = random.Random(f"{plan.seed}/disk")  # noqa: S311
         self.loop = Loop(random.Random(f"{plan.seed}/order"), self._job_ends)  # noqa: S311
-        self.journal = Journal(self.seconds, trace, statements=statements)
+        self.journal = Journal(self.seconds, f"{ground.folder}/", trace, statements=statements)
         self.network = Network(self)
         self.busy, self.unheard = plan.busy, plan.unheard
         self.calm = self.database_is_away = self.disk_is_low = self.over = False
