@@ -13,6 +13,8 @@ log = structlog.get_logger("hub.store")
 
 LASTS = 10.0
 """Seconds without a failure after which the store counts as well again: who failed has tried again by then."""
+SEVERAL = 3
+"""Failures in a row from which on it is told to others: one alone may have been a lock that two waited for."""
 TOLD_EVERY = 60.0
 """Seconds between two lines of the log about the same trouble."""
 
@@ -41,28 +43,28 @@ class Health:
     """What this process found when it used the store lately."""
 
     def __init__(self) -> None:
-        self._why = ""
+        self._why, self._count = "", 0
         self._first = self._last = self._told = float("-inf")
 
     @property
     def trouble(self) -> str:
-        """Why the store failed a moment ago; "" while it works."""
-        return self._why if self._why and time.monotonic() - self._last < LASTS else ""
+        """Why the store failed several times a moment ago; "" while it works."""
+        return self._why if self._count >= SEVERAL and time.monotonic() - self._last < LASTS else ""
 
     def failed(self, error: Exception) -> StoreTrouble:
         """Note a failure, tell of it now and then; returns what is to be raised."""
         now, origin = time.monotonic(), getattr(error, "orig", None) or error
         why = next(iter(str(origin).strip().splitlines()), "") or type(origin).__name__
-        if not self._why:
-            self._first = now
-        if not self._why or now - self._told > TOLD_EVERY:
+        if now - self._last >= LASTS:
+            self._first, self._count = now, 0
+        if not self._count or now - self._told > TOLD_EVERY:
             self._told = now
             log.warning("store.trouble", why=why, error=type(origin).__name__, since=round(now - self._first, 1))
-        self._why, self._last = why, now
+        self._why, self._last, self._count = why, now, self._count + 1
         return StoreTrouble(f"the store cannot do it now: {why}")
 
     def worked(self) -> None:
         """Note a transaction that went through."""
-        if self._why and not self.trouble:
+        if self._count and time.monotonic() - self._last >= LASTS:
             log.info("store.works_again", after=round(self._last - self._first, 1))
-            self._why = ""
+            self._count = 0
