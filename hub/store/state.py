@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, or_, select, update
 
 from dlq.upsert import insert_into
 from hub.breaker import WHOLE, Circuit
@@ -114,7 +114,8 @@ def pull_state(connection: Connection, shop: str, kind: str) -> RowMapping:
 
 
 def lease_pull(connection: Connection, shop: str, kind: str, now: float, lease: float, owner: str) -> RowMapping | None:
-    """Take the pull if it is due and nobody else has it."""
+    """Take the pull if it is due and nobody else has it. A process has one loop for it: what it holds itself is left
+    from a turn that failed."""
     pull_state(connection, shop, kind)
     taken = connection.execute(
         update(pulls)
@@ -122,7 +123,7 @@ def lease_pull(connection: Connection, shop: str, kind: str, now: float, lease: 
             pulls.c.shop == shop,
             pulls.c.kind == kind,
             pulls.c.due_at <= now,
-            pulls.c.lease_until <= now,
+            or_(pulls.c.lease_until <= now, pulls.c.lease_owner == owner),
             pulls.c.paused == "",
         )
         .values(lease_until=now + lease, lease_owner=owner)
