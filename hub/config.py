@@ -197,6 +197,11 @@ class Config(_Section):
     routes: tuple[Route, ...] = ()
     folder: Path = Field(Path(), exclude=True, description="where hub.toml lies; relative paths start here")
 
+    @property
+    def timeouts(self) -> dict[str, float]:
+        """The longest wait for an answer of each destination, in seconds."""
+        return {name: section.timeout for name, section in self.destinations.items()}
+
 
 def load(path: Path) -> Config:
     """Read and validate hub.toml. Adapter settings and mappings are checked by hub.wiring on top of this."""

@@ -10,13 +10,13 @@ import orjson
 from adapters.port import Delivery, Destination, Receipt
 from canonical import Problem
 from canonical.documents import DOCUMENTS
-from canonical.errors import HubError, InDoubt, MappingFailed, NotAuthorised, Unavailable
+from canonical.errors import HubError, InDoubt, InternalError, MappingFailed, NotAuthorised, Refused, Unavailable
 from dlq import DeadLetter, State, shelf
 from hub import breaker, clock, letters, throttle
 from hub.config import DestinationSection
 from hub.masking import mask_text
-from hub.retry import AskAt, GiveUp, Pause, RetryAt, decide
-from hub.store import Connection, audit, documents, inbox, outbox, state
+from hub.retry import AskAt, GiveUp, Pause, decide
+from hub.store import Connection, audit, documents, doubts, inbox, outbox, state
 from hub.store.outbox import Outcome
 from hub.store.tables import REPLAY
 from hub.wire import Log, converse
@@ -124,94 +124,132 @@ def unhindered(connection: Connection, sections: Mapping[str, DestinationSection
     }
 
 
-async def attempt(http: httpx.AsyncClient, target: Target, row: Mapping[str, Any], doubtful: bool) -> Result:
-    """Try one delivery once. Never raises HubError: every ending is a Result."""
-    started, tick = clock.now().timestamp(), clock.tick()
-    log = Log()
-    document = orjson.loads(inbox.decompress(row["overlay"] or row["body"]))
+_ALREADY_THERE = "already there"
+UNREAD = frozenset({"delivery.answer_rule", "delivery.answer_too_large", "wire.endless_talk"})
+"""Codes of answers that nobody could read: what was sent may have taken effect all the same."""
+
+
+@dataclass(slots=True)
+class Course:
+    """How far an attempt came. `doubtful`: nobody knows whether what an earlier one sent took effect; `pushed`: the
+    document itself was on its way, not only the question about it."""
+
+    doubtful: bool
+    pushed: bool = False
+    log: Log = field(default_factory=Log)
+    problems: Sequence[Problem] = ()
+    version: str = ""
+    started: float = field(default_factory=lambda: clock.now().timestamp())
+    tick: float = field(default_factory=clock.tick)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return clock.tick() - self.tick
+
+    def unsettled_by(self, error: HubError) -> bool:
+        """Whether after this error nobody knows if the delivery took effect."""
+        if self.pushed and self.log.sent:
+            if isinstance(error, InDoubt | InternalError) or error.code in UNREAD:
+                return True
+            if isinstance(error, Refused):  # an answer to this key: it took no effect, neither now nor before
+                return False
+        return self.doubtful
+
+    def over_at(self, timeout: float) -> float:
+        """When a request whose answer did not come has had its time: until then it may still be worked on."""
+        last = self.log.exchanges[-1] if self.log.exchanges else None
+        if not self.pushed or not self.log.sent or (last is not None and last.status is not None):
+            return 0.0
+        return self.started + self.seconds - (last.seconds if last else 0.0) + timeout
+
+
+async def attempt(http: httpx.AsyncClient, target: Target, row: Mapping[str, Any], course: Course) -> Result:
+    """Try one delivery once. Never raises HubError: every ending is a Result.
+
+    What is in doubt is asked about before anything else can go wrong with it, and as it was sent.
+    """
+    asks = course.doubtful and target.adapter.can_look_up
+    as_sent = asks and row["next_key"]
+    document = orjson.loads(inbox.decompress(row["body"] if as_sent else row["overlay"] or row["body"]))
     rendered: Rendered = (document, (), "", "request")
     if target.render is not None:
         rendered = target.render(row["kind"], document)
-    body, problems, version, root = rendered
-    unsettled = doubtful and target.adapter.can_look_up
+    body, course.problems, course.version, root = rendered
     try:
-        if problems:
-            raise MappingFailed("the destination's mapping could not render the document")
         delivery = _delivery(row, body, root)
-        receipt = await _asked(http, target, delivery, log) if doubtful else None
-        unsettled = False
+        receipt = await _asked(http, target, delivery, course) if course.doubtful else None
+        if receipt is None and as_sent:
+            return Result(row, _outcome(row, course, outbox.WAITING, "not there", course.started), outage=False)
         if receipt is None:
-            receipt = await converse(http, target.adapter.push(delivery, clock.now()), target.section.timeout, log)
+            if course.problems:
+                raise MappingFailed("the destination's mapping could not render the document")
+            course.log, course.pushed = Log(), True
+            push = target.adapter.push(delivery, clock.now())
+            receipt = await converse(http, push, target.section.timeout, course.log)
     except HubError as error:
-        seconds = clock.tick() - tick
-        return _failed(target, row, error, problems, log, started, seconds, version, unsettled)
-    outcome = Outcome(
-        row["id"],
-        row["lane"],
-        outbox.DELIVERED,
-        started,
-        clock.tick() - tick,
-        row["attempts"],
-        "already there" if receipt.already_there else "delivered",
-        log.status,
-        answer=log.answer,
-        reference=receipt.reference,
-        mapping_version=version,
-    )
-    return Result(row, outcome, outage=False)
+        return _failed(target, row, error, course)
+    said = _ALREADY_THERE if receipt.already_there else "delivered"
+    return Result(row, _outcome(row, course, outbox.DELIVERED, said, reference=receipt.reference), outage=False)
 
 
-def broken(target: Target, row: Mapping[str, Any], error: HubError) -> Result:
+def broken(target: Target, row: Mapping[str, Any], error: HubError, course: Course) -> Result:
     """The result of an attempt in which our own code failed."""
-    return _failed(target, row, error, (), Log(), clock.now().timestamp(), 0.0, "")
+    return _failed(target, row, error, course)
 
 
-async def _asked(http: httpx.AsyncClient, target: Target, delivery: Delivery, log: Log) -> Receipt | None:
+async def _asked(http: httpx.AsyncClient, target: Target, delivery: Delivery, course: Course) -> Receipt | None:
     """Whether a delivery in doubt arrived; None: it did not, or may be sent again unasked."""
     if target.adapter.can_look_up:
         asked = target.adapter.look_up(delivery, clock.now())
-        found = await converse(http, asked, target.section.timeout, log)
+        found = await converse(http, asked, target.section.timeout, course.log)
+        course.doubtful = False
         return None if found is None else Receipt(found.reference, already_there=True)
     if target.section.in_doubt == "ask":
-        raise MappingFailed(
-            "it is not known whether the destination took it, and it cannot be asked",
-            code="delivery.in_doubt",
-            hint="Look in the destination for the order; then discard the letter if it is there, or replay it.",
-        )
+        course.doubtful = False  # the letter asks a person
+        raise _nobody_knows()
     return None
 
 
-def _failed(
-    target: Target,
-    row: Mapping[str, Any],
-    error: HubError,
-    problems: Sequence[Problem],
-    log: Log,
-    started: float,
-    seconds: float,
-    version: str,
-    unsettled: bool = False,
-) -> Result:
-    """What a failure leads to. `unsettled`: it was in doubt, the destination could not be asked, and so it still is."""
-    section, now = target.section, started + seconds
-    first_at = row["first_at"] or started
+def _nobody_knows() -> MappingFailed:
+    return MappingFailed(
+        "it is not known whether the destination took it, and it cannot be asked",
+        code="delivery.in_doubt",
+        hint="Look in the destination for the order; then discard the letter if it is there, or replay it.",
+    )
+
+
+def _outcome(
+    row: Mapping[str, Any], course: Course, status: str, what: str, due_at: float = 0.0, **more: Any
+) -> Outcome:
+    return Outcome(
+        row["id"], row["lane"], status, course.started, course.seconds, row["attempts"], what, course.log.status,
+        answer=course.log.answer, due_at=due_at, mapping_version=course.version, **more,
+    )  # fmt: skip
+
+
+def _failed(target: Target, row: Mapping[str, Any], error: HubError, course: Course) -> Result:
+    """What a failure leads to. What nobody knows the outcome of stays in doubt, dead or alive."""
+    section, unsettled = target.section, course.unsettled_by(error)
+    now = course.started + course.seconds
+    first_at = row["first_at"] or course.started
     decision = decide(section.retry, row["attempts"], first_at, error, now)
     outage = True if isinstance(error, InDoubt) or (isinstance(error, Unavailable) and not error.throttled) else None
-    if log.status is not None and outage is None:
+    if course.log.status is not None and outage is None:
         outage = False
+    if isinstance(decision, GiveUp) and isinstance(error, InDoubt) and _a_person_decides(target):
+        error, unsettled = _nobody_knows(), False
 
     def outcome(status: str, what: str, due_at: float = 0.0, reference: str = "") -> Outcome:
-        return Outcome(
-            row["id"], row["lane"], status, started, seconds, row["attempts"], what, log.status,
-            error=f"{'in doubt; ' if unsettled else ''}{error.code}: {mask_text(error.message)}",
-            answer=log.answer, due_at=due_at,
-            reference=reference, mapping_version=version, unsettled=unsettled,
-        )  # fmt: skip
+        doubt = "in doubt; " if unsettled and not isinstance(error, InDoubt) else ""
+        told = f"{doubt}{error.code}: {mask_text(error.message)}"
+        return _outcome(row, course, status, what, due_at, error=told, reference=reference, unsettled=unsettled)
 
+    over = course.over_at(section.timeout) if unsettled else 0.0
     again = outbox.IN_DOUBT if unsettled else outbox.WAITING
     if isinstance(decision, GiveUp):
-        letter = letters.of_delivery(row, error, problems, answer=log.answer, version=version)
-        return Result(row, outcome(outbox.DEAD, decision.why), letter, outage)
+        letter = letters.of_delivery(row, error, course.problems, answer=course.log.answer, version=course.version)
+        return Result(row, outcome(outbox.DEAD, decision.why, over), letter, outage)
     if isinstance(decision, Pause):
         pause = error if isinstance(error, NotAuthorised) else None
         return Result(row, outcome(again, "not authorised", now), None, outage, pause)
@@ -220,10 +258,12 @@ def _failed(
         reference = f"assumed: {section.degrade.answer}"
         return Result(row, outcome(outbox.DELIVERED, "assumed", 0.0, reference), None, outage, assumed=True)
     hold = late and section.degrade.policy == "hold"
-    if isinstance(decision, AskAt):
-        return Result(row, outcome(outbox.IN_DOUBT, "in doubt", decision.at), None, outage, hold=hold)
-    assert isinstance(decision, RetryAt)  # noqa: S101  # the only one left
-    return Result(row, outcome(again, "failed", decision.at), None, outage, hold=hold)
+    what = "in doubt" if isinstance(decision, AskAt) else "failed"
+    return Result(row, outcome(again, what, max(decision.at, over)), None, outage, hold=hold)
+
+
+def _a_person_decides(target: Target) -> bool:
+    return target.section.in_doubt == "ask" and not target.adapter.can_look_up
 
 
 def record(
@@ -240,6 +280,7 @@ def record(
     kept = [r for r in results if r.outcome.id in mine]
     shelf.put(connection, [r.letter for r in kept if r.letter], now)
     delivered = [r for r in kept if r.outcome.state == outbox.DELIVERED]
+    _settle_edited(connection, kept, now)
     again = (f"delivery/{r.outcome.id}" for r in delivered if r.row["queue"] == REPLAY)  # no others have a letter
     shelf.close(connection, again, State.RESOLVED, now, why="delivered")
     assumed = [r.row["document_id"] for r in kept if r.assumed]
@@ -256,6 +297,19 @@ def record(
     audit.write_all(connection, now, "hub", acts)
     state.count(connection, counts)
     return bool(freed) or any(sections[name].degrade.policy == "hold" for name in by_destination)
+
+
+_UNDONE = "it had arrived before it was edited: the edited document was not sent"
+
+
+def _settle_edited(connection: Connection, kept: Sequence[Result], now: float) -> None:
+    """Those that were edited while in doubt, and are in doubt no more."""
+    edited = [r for r in kept if r.row["next_key"]]
+    if edited:
+        arrived = [r.outcome.id for r in edited if r.outcome.outcome == _ALREADY_THERE]
+        doubts.settle(connection, [r.outcome for r in edited], arrived)
+        shelf.close(connection, (f"delivery/{i}" for i in arrived), State.RESOLVED, now, why=_UNDONE)
+        audit.write_all(connection, now, "hub", [("edit.undone", f"delivery {i}", _UNDONE) for i in arrived])
 
 
 def _after(

@@ -6,13 +6,14 @@ deliveries are stored with this process's lease and begin as soon as they are on
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from hub.delivering import Claim
+from hub.store import StoreTrouble
 from hub.store.outbox import Enqueued
 
 log = structlog.get_logger("hub.dispatch")
@@ -22,9 +23,24 @@ IDLE = 0.5
 SOON = 0.02
 """The same just after there was some, where other processes make it: from there it doubles up to IDLE."""
 TROUBLE = 1.0
-"""Seconds to wait after an error of the store."""
+"""Seconds to wait after an error of the store; from there it doubles up to SLOWEST while it goes on."""
+SLOWEST = 8.0
 STRAIGHT = 0.7
 """The part of a destination's places that new deliveries may take; the rest is for what is claimed, by its shares."""
+
+
+def waits() -> Iterator[float]:
+    """Seconds to wait after each failure in a row."""
+    wait = TROUBLE
+    while True:
+        yield wait
+        wait = min(2 * wait, SLOWEST)
+
+
+def tell(name: str, error: Exception) -> None:
+    """A loop's turn failed. The store's trouble is told by the store, once for all loops, and is no defect."""
+    if not isinstance(error, StoreTrouble):
+        log.error("worker.trouble", loop=name, exc_info=error)
 
 
 class Outlet:
@@ -106,7 +122,7 @@ class Dispatch(Outlet):
 
     async def run(self, name: str) -> None:
         """Claim what one destination has places for, until `stop`."""
-        line, idle = self._lines[name], self._soon
+        line, idle, trouble = self._lines[name], self._soon, waits()
         while not self.stopping.is_set():
             line.wake.clear()
             wait: float | None = None
@@ -115,12 +131,13 @@ class Dispatch(Outlet):
                 line.promised += free  # nothing goes straight on to places that the store is asked for
                 try:
                     claim = await self._claim(name, free)
-                except Exception:  # the store may be away for a while; the loop is not
-                    log.exception("worker.trouble", loop=name)
-                    await self._pause(TROUBLE, self.stopping)
+                except Exception as error:  # the store may be away for a while; the loop is not
+                    tell(name, error)
+                    await self._pause(next(trouble), self.stopping)
                     continue
                 finally:
                     line.promised -= free
+                trouble = waits()
                 line.behind = claim.more
                 for row in claim.rows:
                     self._begin(name, row, doubtful=row["id"] in claim.doubtful)

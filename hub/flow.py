@@ -19,14 +19,14 @@ from canonical.errors import HubError, NotAuthorised, NotUnderstood, SignatureRe
 from dlq import State, Step, shelf
 from hub import clock, delivering, letters, renewal, translating
 from hub.config import Config
-from hub.dispatch import TROUBLE, Outlet
+from hub.dispatch import Outlet, waits
 from hub.gathering import Gatherer
 from hub.inforce import InForce
 from hub.mapping.catalog import Catalog
 from hub.pressure import Pressure
 from hub.receiving import RAW, ShopFront, accepted_counts, guarded, incoming, internal, rejected, unpack
 from hub.routing import Routes
-from hub.store import STORE_TROUBLE, Connection, Store, inbox, mappings, outbox, state
+from hub.store import Connection, Store, StoreError, StoreTrouble, inbox, leases, mappings, outbox, state
 from hub.store.inbox import Incoming
 from hub.wire import budget, converse
 
@@ -34,6 +34,9 @@ log = structlog.get_logger("hub.flow")
 
 FETCH_TIMEOUT = 15.0
 FETCH_ATTEMPTS = 8
+TRIES = 3
+"""How often what cannot be stored is tried alone, while the store works for all else, before that passes for its own
+fault. What is the store's trouble never does."""
 SHARE_EVERY = 0.25
 """Seconds after which the store is asked too, however much comes in: what was there before has its share."""
 
@@ -136,7 +139,14 @@ class Flow:
             await self.store.run(self._fetch_failed, hints, error, now.timestamp())
             return
         item = incoming(shop, envelope, "pull", now)
-        await self.store.run(self._fetched, hints, item, now.timestamp())
+        try:
+            await self.store.run(self._fetched, hints, item, now.timestamp())
+        except StoreTrouble:
+            raise
+        except Exception as error:  # it alone cannot be stored: it is asked for again, and does not hold up the others
+            await asyncio.to_thread(self.store.prove)
+            log.exception("fetch.not_stored", message=first["id"])
+            await self.store.run(self._fetch_failed, hints, internal(error), now.timestamp(), TRIES)
         self.arrived.set()
 
     def _limit(self, shop: str) -> float | None:
@@ -160,9 +170,10 @@ class Flow:
             state.count(connection, accepted_counts([item], []))
 
     def _fetch_failed(
-        self, connection: Connection, hints: Sequence[Mapping[str, Any]], error: HubError, now: float
+        self, connection: Connection, hints: Sequence[Mapping[str, Any]], error: HubError, now: float, tries: int = 0
     ) -> None:
-        if error.retryable and hints[0]["attempts"] < FETCH_ATTEMPTS:
+        attempts = hints[0]["attempts"]
+        if attempts + 1 < tries or (error.retryable and attempts < FETCH_ATTEMPTS):
             wait = error.retry_after if isinstance(error, Unavailable) and error.retry_after else 0
             for hint in hints:
                 delay = max(wait, min(2.0 ** hint["attempts"], 300.0))
@@ -188,22 +199,54 @@ class Flow:
                 return 0
             loop = asyncio.get_running_loop()
             mapped = await loop.run_in_executor(self._mapper, self._map_all, rows, now)
-            await self._settle([m for m in mapped if m is not None])
+            await self._settle(mapped)
         except Exception:  # the store's trouble: they are still ours
             self._kept = rows + self._kept
             raise
         return len(rows) - len(kept) + len(self._kept)  # a last look for more costs as much as a batch
 
     def _hold(self, timeout: float = 0.0) -> inbox.Hold:
-        return inbox.Hold(self.store.owner, max(self.config.hub.lease, 3 * timeout))
+        return inbox.Hold(self.store.owner, leases.lasting(self.config.hub.lease, timeout))
 
     def drop_kept(self) -> None:
         """Hold on to nothing any more: what this process was given and has not begun is the store's to give away."""
         self.keeps, self._kept = False, []
 
     async def _settle(self, batch: Sequence[translating.Mapped]) -> None:
+        """Store a batch. What the store cannot take alone becomes a letter, once it is sure that the store is well."""
         if not batch:
             return
+        try:
+            await self._write(batch)
+        except translating.LeaseLost as lost:
+            await self._settle([m for m in batch if m.message["id"] not in lost.ids])
+        except StoreTrouble:
+            raise
+        except Exception as error:  # one poisonous item must not stop its neighbours
+            await asyncio.to_thread(self.store.prove)
+            if len(batch) > 1:
+                for mapped in batch:
+                    await self._settle([mapped])
+                return
+            await self._settle_alone(batch[0], error)
+
+    async def _settle_alone(self, mapped: translating.Mapped, error: Exception) -> None:
+        for _ in range(TRIES - 1):
+            try:
+                await self._write([mapped])
+                return
+            except translating.LeaseLost:
+                return
+            except StoreTrouble:
+                raise
+            except Exception as again:
+                error = again
+            await asyncio.to_thread(self.store.prove)
+        log.error("translate.failed", message=mapped.message["id"], exc_info=error)
+        letter = letters.of_message(mapped.message, Step.MAP, internal(error))
+        await self._write([translating.Mapped(mapped.message, letter=letter)])
+
+    async def _write(self, batch: Sequence[translating.Mapped]) -> None:
         now, places, new = clock.now().timestamp(), self.outlet.promise(), outbox.Enqueued()
         sections = {name: self.targets[name].section for name in places}
         hold = self._hold(max((section.timeout for section in sections.values()), default=0.0))
@@ -215,23 +258,10 @@ class Flow:
 
         try:
             new = await self.store.run(work)
-        except translating.LeaseLost as lost:
-            await self._settle([m for m in batch if m.message["id"] not in lost.ids])
-        except STORE_TROUBLE:
-            raise
-        except Exception as error:  # one poisonous item must not stop its neighbours
-            if len(batch) > 1:
-                for mapped in batch:
-                    await self._settle([mapped])
-                return
-            log.exception("translate.failed", message=batch[0].message["id"])
-            letter = letters.of_message(batch[0].message, Step.MAP, internal(error))
-            dead = [translating.Mapped(batch[0].message, letter=letter)]
-            await self.store.run(translating.settle, dead, self.config, self.routes, self._hold(), now)
         finally:
             self.outlet.start(places, new)
 
-    def _map_all(self, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[translating.Mapped | None]:
+    def _map_all(self, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[translating.Mapped]:
         self.refresh_mappings()
         return [self._map(row, now) for row in rows]
 
@@ -245,20 +275,26 @@ class Flow:
         """The same for those who wait: in turn with the mapping of messages, so that no batch sees two versions."""
         await asyncio.get_running_loop().run_in_executor(self._mapper, self.refresh_mappings)
 
-    def _map(self, row: Mapping[str, Any], now: datetime) -> translating.Mapped | None:
-        shop = self.shops.get(row["shop"])
+    def _map(self, row: Mapping[str, Any], now: datetime, tries: int = TRIES) -> translating.Mapped:
         try:
-            if row["kind"] == RAW:
-                return self._unpack_again(row, shop, now)
-            folder, overlay = (shop.mappings, shop.overlay) if shop else (row["channel"], "")
-            return translating.map_message(self._catalog_for(row), row, folder, overlay, now)
+            return self._mapped(row, now)
         except HubError as error:
             return translating.Mapped(row, letter=letters.of_message(row, Step.UNPACK, error))
-        except STORE_TROUBLE:
+        except StoreTrouble:
             raise
         except Exception as error:  # our own mistake: the message is kept, the others go on
+            if isinstance(error, StoreError) and tries > 1:
+                self.store.prove()
+                return self._map(row, now, tries - 1)
             log.exception("map.failed", message=row["id"])
             return translating.Mapped(row, letter=letters.of_message(row, Step.MAP, internal(error)))
+
+    def _mapped(self, row: Mapping[str, Any], now: datetime) -> translating.Mapped:
+        shop = self.shops.get(row["shop"])
+        if row["kind"] == RAW:
+            return self._unpack_again(row, shop, now)
+        folder, overlay = (shop.mappings, shop.overlay) if shop else (row["channel"], "")
+        return translating.map_message(self._catalog_for(row), row, folder, overlay, now)
 
     def _catalog_for(self, row: Mapping[str, Any]) -> Catalog:
         """The mappings in force; for a message that a replay maps by another version, those with that one."""
@@ -298,12 +334,12 @@ class Flow:
 
     async def deliver(self, name: str, row: Mapping[str, Any], doubtful: bool) -> None:
         """One attempt at one delivery, and its outcome on disk."""
-        target = self.targets[name]
+        target, course = self.targets[name], delivering.Course(doubtful)
         try:
-            result = await delivering.attempt(self.http, target, row, doubtful)
+            result = await delivering.attempt(self.http, target, row, course)
         except Exception as error:  # an adapter's own mistake is this delivery's trouble alone
             log.exception("deliver.failed", delivery=row["id"], order=row["subject"])
-            result = delivering.broken(target, row, internal(error))
+            result = delivering.broken(target, row, internal(error), course)
         try:
             await self._outcomes.put(result)
         except Exception:  # a full disk, a store that restarts: what is known is not forgotten for that
@@ -322,13 +358,16 @@ class Flow:
         )
 
     async def _record_at_last(self, result: delivering.Result, timeout: float) -> None:
-        """Try again to write an outcome, alone, while the delivery is ours. Raises what the last try raised."""
+        """Try again to write an outcome, alone: as long as the store is away, and else while the delivery is ours.
+        Raises what the last try raised."""
         until = clock.tick() + self._hold(timeout).lease
-        while True:
-            await asyncio.sleep(TROUBLE)
+        for wait in waits():
+            await asyncio.sleep(wait)
             try:
                 await self._record([result])
                 return
+            except StoreTrouble:
+                continue
             except Exception:
                 if clock.tick() > until:
                     raise

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from hub import clock
-from hub.store import STORE_TROUBLE
+from hub.store import StoreTrouble
 
 SHARE = 4
 """Commits take at most one part in so many of the time, so that they grow with the load instead of in number."""
@@ -48,7 +48,7 @@ class Gatherer:
         try:
             results = await self._commit([item for item, _ in batch])
         except Exception as error:  # every waiter learns that its item is not on disk
-            if len(batch) > 1 and not isinstance(error, STORE_TROUBLE):
+            if len(batch) > 1 and not isinstance(error, StoreTrouble):
                 for one in batch:
                     await self._write([one])
                 return

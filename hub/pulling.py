@@ -5,6 +5,7 @@ late. Its cursor moves only in the transaction that stores the page: after a cra
 Records that the hub has already are counted and not stored again.
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,8 +17,8 @@ from adapters.port import Capability, Envelope, Hint, Page, Window
 from canonical.errors import HubError, NotAuthorised, Unavailable
 from hub import clock, renewal
 from hub.config import Pull
-from hub.receiving import ShopFront, accepted_counts, guarded, incoming
-from hub.store import Connection, Store, audit, inbox, state
+from hub.receiving import ShopFront, accepted_counts, guarded, incoming, internal
+from hub.store import Connection, Store, StoreError, StoreTrouble, audit, inbox, state
 from hub.store.tables import BACKFILL
 from hub.wire import budget, converse
 
@@ -82,7 +83,15 @@ async def pull_page(
     except HubError as error:
         await store.run(_failed, shop.name, kind, window, leased, error, now.timestamp())
         return Pulled(error=f"{error.code}: {error.message}")
-    new = await store.run(_keep, shop, kind, window, leased, page, pull, now)
+    try:
+        new = await store.run(_keep, shop, kind, window, leased, page, pull, now)
+    except StoreTrouble:  # the page is asked for again
+        raise
+    except StoreError as error:  # the store is well, and does not take this page
+        await asyncio.to_thread(store.prove)
+        log.exception("pull.not_stored", shop=shop.name, kind=kind)
+        await store.run(_failed, shop.name, kind, window, leased, internal(error), now.timestamp())
+        return Pulled(error=f"the page cannot be stored: {type(error).__name__}")
     more = page.next_cursor is not None or _rest(leased, window) is not None
     return Pulled(len(page.envelopes) + len(page.hints), new, more)
 

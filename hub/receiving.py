@@ -14,7 +14,7 @@ import structlog
 
 from adapters.port import Channel, Envelope, Hint
 from canonical.errors import HubError, InternalError, SignatureRejected
-from hub.store import STORE_TROUBLE, inbox
+from hub.store import StoreError, inbox
 from hub.store.inbox import Incoming
 
 log = structlog.get_logger("hub.receiving")
@@ -116,10 +116,10 @@ def rejected(shop: ShopFront, raw: bytes, error: SignatureRejected, sender: str,
 
 
 async def guarded(work: Awaitable[T]) -> T:
-    """Await an adapter's work; its own mistakes come out as InternalError, the store's trouble as it is."""
+    """Await an adapter's work; its own mistakes come out as InternalError, the store's errors as they are."""
     try:
         return await work
-    except (HubError, *STORE_TROUBLE):
+    except (HubError, StoreError):  # the shop's budget lies in the store; the adapter knows no store
         raise
     except Exception as error:
         log.exception("adapter.failed")

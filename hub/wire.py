@@ -112,24 +112,25 @@ async def converse(
 
 async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: float, log: Log) -> httpx.Response:
     request.extensions = {**request.extensions, "timeout": _limits(timeout)}
-    started = clock.tick()
+    started, before = clock.tick(), log.sent
+    log.sent = True  # whatever breaks from here on may break after the request went out
     try:
         response = await _send(http, request)
     except NEVER_CONNECTED as error:
+        log.sent = before
         _keep(log, None, started, type(error).__name__)
         raise Unavailable(
             f"{_host(request)} cannot be reached: {_plain(error)}", code="delivery.unreachable"
         ) from error
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        log.sent = before
         hint = "Mend the address in hub.toml, restart, then replay."
         raise Refused(f"not a usable address: {_plain(error)}", code="delivery.bad_url", hint=hint) from error
     except TooLarge as error:
-        log.sent = True
         hint = "Ask the other side for smaller answers; what was sent may have taken effect."
         raise Refused(str(error), code="delivery.answer_too_large", hint=hint) from error
     except httpx.HTTPError as error:
         raise _lost(log, request, started, error) from error
-    log.sent = True
     _keep(log, response.status_code, started, _readable(response))
     return response
 
@@ -156,7 +157,6 @@ async def _send_again(http: httpx.AsyncClient, request: httpx.Request) -> httpx.
 
 def _lost(log: Log, request: httpx.Request, started: float, error: httpx.HTTPError) -> InDoubt:
     """A request went out and its answer did not come: it may have taken effect."""
-    log.sent = True
     _keep(log, None, started, type(error).__name__)
     return InDoubt(f"the answer of {_host(request)} was lost: {_plain(error)}")
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -12,9 +13,9 @@ import structlog
 from canonical.errors import ConfigError
 from hub import alerting, clock, erasure, pulling, renewal, replaying
 from hub.config import Pull
-from hub.dispatch import IDLE, SOON, TROUBLE, Dispatch
+from hub.dispatch import IDLE, SOON, Dispatch, tell, waits
 from hub.flow import Flow
-from hub.store import STORE_TROUBLE, Connection, inbox, leases, outbox, setback, state
+from hub.store import Connection, StoreTrouble, inbox, leases, outbox, setback, state
 from hub.wiring import Hub
 from hub.workbench import alerts
 from hub.workbench.drift import Drift
@@ -57,12 +58,12 @@ class Workers:
             return
         clock.went_back()  # from here on
         with self.hub.store.begin() as connection:
-            inbox.drop_leases(connection)
             now = clock.now().timestamp()
-            leases.drop_leases(connection, now)
-            state.drop_pull_leases(connection)
             if (ahead := setback.newest(connection) - now) > clock.SET_BACK:
                 setback.take_off(connection, ahead, now)
+            inbox.drop_leases(connection)
+            leases.drop_leases(connection, now, self.hub.config.timeouts)  # dates of its own: after the clock's
+            state.drop_pull_leases(connection)
 
     async def run(self) -> None:
         """Work until `stopping` is set; then finish what is in hand."""
@@ -89,10 +90,11 @@ class Workers:
         for task in self._dispatch.tasks:
             task.cancel()
         await self.flow.finish()  # outcomes that are still being gathered
+        now, timeouts = clock.now().timestamp(), self.hub.config.timeouts
         try:
-            left = await self.hub.store.run(give_back, self.hub.store.owner, clock.now().timestamp())
-        except STORE_TROUBLE as error:  # what this process holds is free when its leases run out
-            log.warning("stopped.without_giving_back", error=str(error))
+            left = await self.hub.store.run(give_back, self.hub.store.owner, now, timeouts)
+        except StoreTrouble as error:  # what this process holds is free when its leases run out
+            log.warning("stopped.without_giving_back", why=str(error))
             return
         if left:
             log.warning("stopped.in_the_middle", deliveries=left)
@@ -105,7 +107,7 @@ class Workers:
             task.cancel()
         await asyncio.gather(*waited_for, return_exceptions=True)
         if late:
-            with contextlib.suppress(*STORE_TROUBLE):  # they run out
+            with contextlib.suppress(StoreTrouble):  # they run out
                 await self.hub.store.run(state.drop_pull_leases, self.hub.store.owner)
         for task in tasks:
             if task in done:
@@ -115,15 +117,17 @@ class Workers:
         self, name: str, step: Callable[[], Awaitable[int]], wake: asyncio.Event | None, idle: float = IDLE
     ) -> None:
         pause = soon = idle if wake is None or self.hub.store.alone else SOON
+        trouble = waits()
         while not self.stopping.is_set():
             if wake is not None:
                 wake.clear()
             try:
                 done = await step()
-            except Exception:  # the store may be away for a while; the loop is not
-                log.exception("worker.trouble", loop=name)
-                await self._pause(TROUBLE)
+            except Exception as error:  # the store may be away for a while; the loop is not
+                tell(name, error)
+                await self._pause(next(trouble))
                 continue
+            trouble = waits()
             pause = soon if done else min(2 * pause, idle)
             if not done:
                 await self._pause(pause, wake)
@@ -137,17 +141,18 @@ class Workers:
         return loops
 
     async def _pull(self, name: str, kind: str, pull: Pull) -> None:
-        shop, key = self.hub.shops[name], self.hub.config.hub.key
+        shop, key, trouble = self.hub.shops[name], self.hub.config.hub.key, waits()
         while not self.stopping.is_set():
-            pulled = None
             try:
                 if await self.flow.pressure.full():
                     await self._pause(ASIDE)
                     continue
                 pulled = await pulling.pull_page(self.hub.store, self.http, shop, kind, pull, key)
-            except Exception:  # the shop's trouble, or the store's, is not the other shops'
-                log.exception("worker.trouble", loop=f"pull {name}/{kind}")
-                await self._pause(TROUBLE)
+            except Exception as error:  # the shop's trouble, or the store's, is not the other shops'
+                tell(f"pull {name}/{kind}", error)
+                await self._pause(next(trouble))
+                continue
+            trouble = waits()
             if pulled is not None and pulled.new:
                 self.flow.arrived.set()
             if pulled is None or not pulled.more:
@@ -159,8 +164,9 @@ class Workers:
             log.warning("clock.set_back", seconds=round(back, 1))
             await self.hub.store.run(setback.take_off, back, clock.now().timestamp())
         await asyncio.to_thread(self.hub.store.take_up_keys)
-        now, lease = clock.now().timestamp(), self.hub.config.hub.lease
-        found = await self.hub.store.run(sweep, now, frozenset(self._dispatch.sending), self.hub.store.owner, lease)
+        now, config = clock.now().timestamp(), self.hub.config
+        held = Held(frozenset(self._dispatch.sending), self.hub.store.owner, config.hub.lease)
+        found = await self.hub.store.run(sweep, now, config.timeouts, held)
         if found:
             log.info("sweep", settled=found)
         for shop in self.hub.shops.values():
@@ -216,19 +222,26 @@ class Workers:
         self.flow.arrived.set()
 
 
-def give_back(connection: Connection, owner: str, now: float) -> int:
+def give_back(connection: Connection, owner: str, now: float, timeouts: leases.Timeouts) -> int:
     """What a process holds when it stops; returns how many deliveries it could not finish."""
     inbox.give_back(connection, owner)
-    return leases.abandon(connection, owner, now)
+    return leases.abandon(connection, owner, now, timeouts)
 
 
-def sweep(
-    connection: Connection, now: float, sending: frozenset[int] = frozenset(), owner: str = "", lease: float = 0.0
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The deliveries that a process is sending, who it is, and for how long it holds on to them at least."""
+
+    sending: frozenset[int] = frozenset()
+    owner: str = ""
+    lease: float = 0.0
+
+
+def sweep(connection: Connection, now: float, timeouts: leases.Timeouts, held: Held) -> int:
     """Hold on to what this process is sending; give back what dead ones held, release lanes that were not. Returns
     how many it mended."""
-    leases.heartbeat(connection, sending, owner, now, lease)
-    return leases.reap(connection, now, sending) + outbox.release_orphans(connection)
+    leases.heartbeat(connection, held.sending, held.owner, now, held.lease, timeouts)
+    return leases.reap(connection, now, timeouts, held.sending) + outbox.release_orphans(connection)
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:

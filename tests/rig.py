@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from sqlalchemy import Connection, text
 
 from adapters.port import Reply
 from dlq import shelf
 from hub import clock, wiring
 from hub.store import views
-from hub.workers import sweep
+from hub.workers import Held, sweep
 
 if TYPE_CHECKING:
     from hub.flow import Flow
@@ -120,7 +121,17 @@ class Rig:
 
     async def sweep(self) -> int:
         """What the sweeper does."""
-        return await self.hub.store.run(sweep, clock.now().timestamp())
+        return await self.hub.store.run(sweep, clock.now().timestamp(), self.hub.config.timeouts, Held())
+
+    async def pass_by(self, seconds: float) -> None:
+        """Let time pass for everything that waits, by whichever clock the store goes."""
+
+        def earlier(connection: Connection) -> None:
+            for name, *moments in (("deliveries", "due_at", "lease_until", "first_at"), ("messages", "due_at")):
+                columns = ", ".join(f"{moment} = {moment} - {seconds}" for moment in moments)
+                connection.execute(text(f"update {name} set {columns}"))  # noqa: S608  # our own names
+
+        await self.run(earlier)
 
     def bodies(self) -> list[Any]:
         """Bodies of all requests sent out."""

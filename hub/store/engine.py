@@ -35,6 +35,7 @@ from hub import clock
 from hub.host import HOST
 from hub.store import keys
 from hub.store.migrate import upgrade
+from hub.store.trouble import Health, is_trouble
 from hub.store.vault import ACTIVE, Vault
 
 P = ParamSpec("P")
@@ -79,6 +80,7 @@ class Store:
         self._reading = ThreadPoolExecutor(READERS, "hub-read")
         self._kept: Connection | None = None
         self._lock: IO[bytes] | None = None
+        self.health = Health()
         self.vault = Vault(key)
         self.vault.reload = self.take_up_keys
         self._tenants = tuple(tenants)
@@ -111,14 +113,30 @@ class Store:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A writing transaction: committed at the end, rolled back on an exception."""
-        with self._writer.begin() as connection, self._unlocked():
+        with self._watched(), self._writer.begin() as connection, self._unlocked():
             yield connection
 
     @contextmanager
     def look(self) -> Iterator[Connection]:
         """A reading transaction."""
-        with self._reader.connect() as connection, self._unlocked():
+        with self._watched(), self._reader.connect() as connection, self._unlocked():
             yield connection
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """The store's own trouble comes out as StoreTrouble, and is remembered; other errors as they are."""
+        try:
+            yield
+        except SQLAlchemyError as error:
+            if not is_trouble(error):
+                raise
+            raise self.health.failed(error) from error
+        self.health.worked()
+
+    def prove(self) -> None:
+        """Write something. Raises StoreTrouble where the store cannot: then no error before was its item's fault."""
+        with self.begin() as connection:
+            connection.execute(_PROOF)
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -146,7 +164,7 @@ class Store:
 
     def take_up_keys(self) -> None:
         """Read the tenants' keys again: another process may have made new ones."""
-        with self._reader.connect() as connection:
+        with self._watched(), self._reader.connect() as connection:
             self.vault.load(keys.all_of(connection))
 
     def _make_keys(self) -> None:
@@ -157,7 +175,7 @@ class Store:
         """Run work(connection, ...) in a writing transaction, off the event loop."""
 
         def job() -> R:
-            with self._connected() as connection, connection.begin(), self._unlocked():
+            with self._watched(), self._connected() as connection, connection.begin(), self._unlocked():
                 return work(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._writing, job)
@@ -203,6 +221,7 @@ def _time_of(connection: Connection) -> datetime:
     return datetime.fromtimestamp(moment(connection, 0.0), UTC)
 
 
+_PROOF = text("update alembic_version set version_num = version_num")
 _LOCK = text(
     "select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest(cast(:names as text[])) as lane(name)"
 )

@@ -41,7 +41,7 @@ class Outcome:
     due_at: float = 0.0
     mapping_version: str = ""
     uncounted: bool = False  # the attempt never reached the destination: it costs no try
-    unsettled: bool = False  # it was in doubt and still is: a replay asks before it sends
+    unsettled: bool = False  # nobody knows whether it took effect: it is asked about before anything is sent
 
 
 @dataclass(slots=True)
@@ -110,7 +110,15 @@ _BUSY = (
 
 
 def _as_claimed(number: int, row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"id": number, "overlay": None, "reference": "", "error": "", "mapping_version": "", "done_at": None}
+    return row | {
+        "id": number,
+        "overlay": None,
+        "reference": "",
+        "error": "",
+        "mapping_version": "",
+        "done_at": None,
+        "next_key": "",
+    }
 
 
 def _replace(connection: Connection, rows: Sequence[dict[str, Any]], now: float) -> list[int]:
@@ -291,19 +299,27 @@ def release_others(connection: Connection, tenant: str, subjects: Iterable[str],
 
 
 def revive(connection: Connection, ids: Sequence[int], now: float) -> int:
-    """Dead deliveries go on from where they stuck, with fresh tries, behind live ones."""
-    fresh = {"due_at": now, "attempts": 0, "first_at": None, "error": "", "done_at": None, "queue": REPLAY}
-    mine = (deliveries.c.id.in_(list(ids)), deliveries.c.state == DEAD)
-    state = case((deliveries.c.unsettled, IN_DOUBT), else_=WAITING)
+    """Dead deliveries go on from where they stuck, with fresh tries, behind live ones. What is in doubt is asked about
+    first, and not before its request has had its time."""
+    c = deliveries.c
+    due_at = case((and_(c.unsettled, c.due_at > now), c.due_at), else_=now)
+    fresh = {"due_at": due_at, "attempts": 0, "first_at": None, "error": "", "done_at": None, "queue": REPLAY}
+    mine = (c.id.in_(list(ids)), c.state == DEAD)
+    state = case((c.unsettled, IN_DOUBT), else_=WAITING)
     return int(connection.execute(update(deliveries).where(*mine).values(state=state, **fresh)).rowcount)
 
 
 def overlay(connection: Connection, delivery_id: int, packed: bytes | None, edition: int) -> None:
     """What a person made of a document; it is sent instead of the body, with an idempotency key of its own: the
-    destination may remember what it said to the old one. None: the body again."""
+    destination may remember what it said to the old one. None: the body again.
+
+    What is in doubt keeps the key under which it was sent until it was asked about; see hub.store.doubts.
+    """
     c = deliveries.c
     key = func.substr(c.idempotency_key, 1, 36) + f"-e{edition}"
-    connection.execute(update(deliveries).where(c.id == delivery_id).values(overlay=packed, idempotency_key=key))
+    now, later = case((c.unsettled, c.idempotency_key), else_=key), case((c.unsettled, key), else_="")
+    values = {"overlay": packed, "idempotency_key": now, "next_key": later}
+    connection.execute(update(deliveries).where(c.id == delivery_id).values(values))
 
 
 def get(connection: Connection, delivery_id: int) -> dict[str, Any] | None:
@@ -380,5 +396,5 @@ def _attempt(o: Outcome) -> dict[str, Any]:
         "status": o.status,
         "error": o.error,
         "answer": o.answer,
-        "next_at": o.due_at or None,
+        "next_at": o.due_at if o.due_at and o.state in (WAITING, IN_DOUBT) else None,
     }

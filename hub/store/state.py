@@ -114,7 +114,8 @@ def pull_state(connection: Connection, shop: str, kind: str) -> RowMapping:
 
 
 def lease_pull(connection: Connection, shop: str, kind: str, now: float, lease: float, owner: str) -> RowMapping | None:
-    """Take the pull if it is due and nobody else has it. What this process has itself is left of a turn that failed."""
+    """Take the pull if it is due and nobody else has it. A process has one loop for it: what it holds itself is left
+    from a turn that failed."""
     pull_state(connection, shop, kind)
     taken = connection.execute(
         update(pulls)

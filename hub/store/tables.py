@@ -136,6 +136,7 @@ deliveries = Table(
     Column("queue", Integer, nullable=False, server_default="0"),
     Column("overlay", Sealed),  # zlib; the document as a person mended it, sent instead of the body
     Column("unsettled", Boolean, nullable=False, server_default=text("false")),  # still in doubt
+    Column("next_key", String(64), nullable=False, server_default=""),  # of an edit; taken when no doubt is left
     Index("deliveries_by_subject", "subject", "id"),
     Index("deliveries_lane", "lane", "id"),
     Index(

@@ -60,6 +60,8 @@ async def _wrong(hub: Hub) -> str:
     except (StoreError, OSError, RuntimeError) as error:
         log.warning("store.unreachable", error=type(error).__name__)
         return "the store cannot be reached"
+    if hub.store.health.trouble:
+        return "the store failed a moment ago; the log says why"
     return "" if hub.catalog.names() else "no mappings are loaded"
 
 

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from canonical.errors import ConfigError, HubError
 from hub.desk import NotFound, NotNow
 from hub.host import HOST
+from hub.store import StoreTrouble
 
 log = structlog.get_logger("hub.web")
 
@@ -175,8 +176,11 @@ async def not_stored(request: Request, error: Exception) -> Response:
 
 
 def _unforeseen(request: Request, error: Exception, status: int, code: str, detail: str, event: str) -> Response:
-    incident = HOST.get().random_bytes(6).hex()
-    log.error(event, incident=incident, method=request.method, path=request.url.path, exc_info=error)
+    incident, told = HOST.get().random_bytes(6).hex(), {"method": request.method, "path": request.url.path}
+    if isinstance(error, StoreTrouble):  # no defect, and many requests may say the same
+        log.warning(event, incident=incident, why=str(error), **told)
+    else:
+        log.error(event, incident=incident, exc_info=error, **told)
     problem = ProblemDetails(
         title=title_of(status),
         status=status,

@@ -15,7 +15,7 @@ from tests.rig import Rig, order
 
 
 def breaker_toml(**extra: str) -> str:
-    settings = {"retry": '{ first = "500ms", factor = 1, jitter = 0 }', **extra}
+    settings = {"timeout": '"300ms"', "retry": '{ first = "500ms", factor = 1, jitter = 0 }', **extra}
     lines = "\n".join(f"{k} = {v}" for k, v in settings.items())
     head = '[destinations.erp]\nkind = "http"\nurl = "https://erp.example.com/d"\n'
     return f'{head}{lines}\n[[routes]]\non = "order"\nto = ["erp"]\n'
@@ -179,8 +179,11 @@ async def test_what_a_dead_worker_was_sending_is_in_doubt(rig: Rig) -> None:
     assert len(claim.rows) == 1
     await run_out(rig)
     now = clock.now().timestamp()
-    assert await rig.run(leases.reap, now) == 1
-    again = await rig.run(outbox.claim, "erp", outbox.IN_DOUBT, 10, now, inbox.Hold("another", 30.0))
+    another = inbox.Hold("another", 30.0)
+    assert await rig.run(leases.reap, now, rig.hub.config.timeouts) == 1
+    assert await rig.run(outbox.claim, "erp", outbox.IN_DOUBT, 10, now, another) == [], "its request may be worked on"
+    await rig.pass_by(10.0)
+    again = await rig.run(outbox.claim, "erp", outbox.IN_DOUBT, 10, now, another)
     assert [row["id"] for row in again] == [claim.rows[0]["id"]]
 
 
@@ -189,7 +192,7 @@ async def test_a_late_worker_records_nothing(rig: Rig) -> None:
     await rig.flow.translate()
     claim = await rig.flow.claim("erp", 10)
     await run_out(rig)
-    await rig.run(leases.reap, clock.now().timestamp())
+    await rig.run(leases.reap, clock.now().timestamp(), rig.hub.config.timeouts)
     await rig.flow.deliver("erp", claim.rows[0], False)
     assert await rig.states() == ["in_doubt"]
 
@@ -199,7 +202,7 @@ async def test_what_this_process_is_sending_is_not_taken_from_it_whatever_the_cl
     await rig.flow.translate()
     (row,) = (await rig.flow.claim("erp", 10)).rows
     await run_out(rig)
-    assert await rig.run(leases.reap, clock.now().timestamp(), {row["id"]}) == 0
+    assert await rig.run(leases.reap, clock.now().timestamp(), {}, {row["id"]}) == 0
     await rig.flow.deliver("erp", row, False)
     assert await rig.states() == ["delivered"]
 
@@ -210,9 +213,9 @@ async def test_a_heartbeat_holds_a_lease(rig: Rig) -> None:
     (row,) = (await rig.flow.claim("erp", 10)).rows
     await run_out(rig)
     now = clock.now().timestamp()
-    await rig.run(leases.heartbeat, [row["id"]], "somebody else", now, 60.0)
-    await rig.run(leases.heartbeat, [row["id"]], rig.hub.store.owner, now, 60.0)
-    assert await rig.run(leases.reap, now) == 0
+    await rig.run(leases.heartbeat, [row["id"]], "somebody else", now, 60.0, {})
+    await rig.run(leases.heartbeat, [row["id"]], rig.hub.store.owner, now, 60.0, {})
+    assert await rig.run(leases.reap, now, {}) == 0
 
 
 @pytest.mark.parametrize("minutes", [-1, 1])
@@ -225,7 +228,7 @@ async def test_clocks_may_differ_by_a_minute(rig: Rig, minutes: int) -> None:
     clock.agree(clock.system() + timedelta(minutes=minutes))
     assert abs((clock.now() - clock.system()).total_seconds()) > 50
     assert len((await rig.flow.claim("erp", 10)).rows) == 1, "a claim goes by PostgreSQL's clock"
-    assert await rig.run(leases.reap, clock.now().timestamp()) == 0, "so does the reaper"
+    assert await rig.run(leases.reap, clock.now().timestamp(), rig.hub.config.timeouts) == 0, "so does the reaper"
     await rig.hub.store.agree_on_time()
     assert abs((clock.now() - clock.system()).total_seconds()) < 5
 
@@ -307,8 +310,9 @@ async def test_a_process_that_stops_gives_back_what_it_holds(rig: Rig) -> None:
     await rig.flow.claim("erp", 10)
     await rig.push(order("W2"))
     await rig.run(inbox.claim, inbox.RECEIVED, 10, clock.now().timestamp(), 60.0, rig.hub.store.owner)
-    assert await rig.run(give_back, rig.hub.store.owner, clock.now().timestamp()) == 1
+    assert await rig.run(give_back, rig.hub.store.owner, clock.now().timestamp(), rig.hub.config.timeouts) == 1
     assert await rig.states() == ["in_doubt"]
+    await rig.pass_by(10.0)
     await rig.work()
     assert await rig.states() == ["delivered", "delivered"]
 

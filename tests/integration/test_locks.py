@@ -45,8 +45,8 @@ async def test_a_heartbeat_waits_for_no_outcome(postgres_url: str, tmp_path: Pat
     with rig.hub.store.begin() as connection:
         connection.execute(select(deliveries).where(deliveries.c.id == ids[0]).with_for_update())
         async with asyncio.timeout(5):
-            await rig.run(leases.heartbeat, ids, owner, now, 1000.0)
-            assert await rig.run(leases.reap, now) == 0
+            await rig.run(leases.heartbeat, ids, owner, now, 1000.0, {})
+            assert await rig.run(leases.reap, now, {}) == 0
     query = select(deliveries.c.lease_until).where(deliveries.c.id.in_(ids)).order_by(deliveries.c.id)
     until = list(await rig.read(lambda connection: connection.execute(query).scalars().all()))
     assert until[0] < now + 500 < until[1]

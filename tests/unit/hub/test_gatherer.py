@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from hub.gathering import Gatherer
+from hub.store import StoreTrouble
 
 
 async def test_items_that_come_together_are_committed_together() -> None:
@@ -34,11 +34,11 @@ def failing(error: Exception) -> Callable[[list[int]], Awaitable[list[int]]]:
 
 
 async def test_the_store_s_trouble_is_told_to_everybody_in_a_commit_and_to_nobody_else() -> None:
-    full = OperationalError("commit", None, Exception("database or disk is full"))
+    full = StoreTrouble("database or disk is full")
     gatherer = Gatherer(failing(full), most=2, patience=0)
     results = await asyncio.gather(*(gatherer.put(i) for i in range(4)), return_exceptions=True)
     assert results == [full, full, 2, 3]
-    with pytest.raises(OperationalError, match="disk is full"):
+    with pytest.raises(StoreTrouble, match="disk is full"):
         await gatherer.put(1)
 
 

@@ -115,6 +115,7 @@ async def test_a_store_that_fails_makes_the_sender_try_again(visitor: Visitor) -
     assert int(answered.headers["retry-after"]) > 0
     assert "messages" not in answered.text
     assert [e["incident"] for e in logged if e["event"] == "push.not_stored"] == [told["incident"]]
+    assert [e for e in logged if e.get("exc_info")] == [], "many senders may hear the same: no traceback for each"
 
 
 class Clumsy:

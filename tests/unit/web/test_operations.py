@@ -253,6 +253,15 @@ async def test_probes(visitor: Visitor) -> None:
     assert (await visitor.http.get("/healthz")).status_code == 200
 
 
+async def test_a_hub_whose_store_failed_a_moment_ago_is_not_ready(visitor: Visitor) -> None:
+    for ready in (200, 200, 503):
+        visitor.rig.hub.store.health.failed(OSError("database or disk is full"))
+        assert (await visitor.http.get("/readyz")).status_code == ready, "one failure alone may have been a lock"
+    assert (
+        problem(await visitor.http.get("/readyz"), 503)["detail"] == "the store failed a moment ago; the log says why"
+    )
+
+
 async def test_a_paused_pull_is_asked_for_again(visitor: Visitor) -> None:
     now = clock.now().timestamp()
     await visitor.rig.run(state.pull_state, "site", "order")

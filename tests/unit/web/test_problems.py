@@ -127,7 +127,11 @@ async def test_a_store_that_is_away(visitor: Visitor) -> None:
     assert told["code"] == "store.unavailable"
     assert answered.headers["retry-after"]
     assert "documents" not in answered.text
-    assert [(e["event"], e["incident"]) for e in logged] == [("store.failed", told["incident"])]
+    assert [(e["event"], e.get("incident", "")) for e in logged] == [
+        ("store.trouble", ""),
+        ("store.failed", told["incident"]),
+    ]
+    assert [e for e in logged if e.get("exc_info")] == [], "it is no defect"
 
 
 async def test_a_defect_is_logged_under_its_incident(visitor: Visitor) -> None:
