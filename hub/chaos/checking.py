@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from dlq.groups import groups
 from dlq.letter import State
+from dlq.replay import Job, replays
 from dlq.shelf import letters
 from hub.chaos.books import Book
 from hub.store import audit, inbox, outbox, views
@@ -40,6 +41,9 @@ def restless(connection: Connection) -> list[str]:
         select(deliveries.c.state, func.count()).where(deliveries.c.state.in_(MOVING)).group_by(deliveries.c.state)
     )
     found += [f"{count} deliveries {state}" for state, count in moving]
+    running = select(func.count()).where(replays.c.state == Job.RUNNING)
+    if count := connection.execute(running).scalar():
+        found.append(f"{count} replays under way")
     dead = select(deliveries.c.lane).where(deliveries.c.state == outbox.DEAD)
     stuck = select(func.count()).where(deliveries.c.state == outbox.HELD, deliveries.c.lane.not_in(dead))
     if count := connection.execute(stuck).scalar():

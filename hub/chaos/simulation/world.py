@@ -9,9 +9,12 @@ import hmac
 import json
 import random
 import shutil
+import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, MutableMapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,12 +116,25 @@ def simulate(
     try:
         return world.play(began)
     finally:
-        world.end()
+        with _unheard():
+            world.end()
+            del world
+            gc.collect()
         random.setstate(state)
-        del world
-        gc.collect()
         if collecting:
             gc.enable()
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """What killed processes left behind is let go of: their `finally` runs now, against nothing, and may complain."""
+    complains, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.unraisablehook = complains
 
 
 class World:
@@ -140,6 +156,7 @@ class World:
         self.broken: list[str] = []
         self.accepted: list[Accepted] = []
         self.started = self.killed = 0
+        self._played = False
         self._tracebacks: list[str] = []
         self._roles = ["serve", *["work"] * (ground.processes - 1)] if self.several else ["run"]
         self._processes: dict[int, Process] = {}
@@ -204,6 +221,7 @@ class World:
             self.loop.run_until_complete(task)
         except Exception:  # a fault of the simulation is a failure too, with its cause
             self.broken.append("the simulation itself failed: " + traceback.format_exc()[-2000:])
+        self._played = True
         return Outcome(
             self.plan.seed, self.broken, len(self.accepted), self.killed, self.seconds(),
             time.process_time() - began, self.journal.events, self.journal.digest,
@@ -222,6 +240,8 @@ class World:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _unhandled(self, loop: Any, told: Mapping[str, Any]) -> None:
+        if self._played:
+            return  # only the dead are left
         error = told.get("exception")
         where = "".join(traceback.format_exception(error)[-4:]) if isinstance(error, BaseException) else ""
         self.broken.append(f"unhandled: {told.get('message')} {error!r} {where}")
