@@ -33,6 +33,10 @@ class Host:
         """Return the seconds of processor time that this process has used."""
         return time.process_time()
 
+    def rest(self, seconds: float) -> None:
+        """Let this thread, which is not the event loop's, leave the interpreter to the others for a moment."""
+        time.sleep(seconds)
+
     def random_bytes(self, count: int) -> bytes:
         """Return bytes that nobody can guess."""
         return secrets.token_bytes(count)

@@ -2,7 +2,6 @@
 bounded number of them a turn, in one process of many."""
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from canonical.errors import ConfigError, HubError
 from canonical.parsing import parse_json
 from hub import clock
 from hub.desk import NotFound
+from hub.host import HOST
 from hub.mapping.catalog import Catalog
 from hub.mapping.known import Known, path_of
 from hub.mapping.observing import NEW_FIELD, NEW_WORD, VANISHED, Hit, observe
@@ -121,7 +121,7 @@ class Drift:
         learned = Learned()
         for number, row in enumerate(rows, 1):
             if number % EACH == 0:
-                time.sleep(BREATH)  # in a thread of its own, which must not keep the others from the interpreter
+                HOST.get().rest(BREATH)  # in a thread of its own, which must not keep the others from the interpreter
             shape = (row["shop"], row["kind"])
             thin = row["key"] and not row["subject"]
             known = None if row["body"] is None or row["kind"] == RAW or thin else self.known(*shape)

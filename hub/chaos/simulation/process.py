@@ -47,6 +47,9 @@ class Simulated(Host):
         """Return a tenth of the loop's time: nobody is busy here."""
         return self.world.loop.time() / 10
 
+    def rest(self, seconds: float) -> None:
+        """Return at once: there is one thread."""
+
     def random_bytes(self, count: int) -> bytes:
         """Return bytes that the seed draws."""
         return self._chance.randbytes(count)

@@ -69,12 +69,15 @@ class Ground:
         self.catalog = Catalog(adapting.mappings_folder())
         self.catalog.load()
         self.database: Database = _postgresql() if postgresql else Sqlite(folder)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: each seed would look through it for garbage
         self._logged = structlog.get_config()
         structlog.configure(processors=[_heard], wrapper_class=structlog.make_filtering_bound_logger(20))
 
     def close(self) -> None:
         """End it."""
         self.database.close()
+        gc.unfreeze()
         structlog.configure(**self._logged)
 
 
