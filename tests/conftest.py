@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from hub.chaos import postgres as servers
 from hub.processes import free_port as a_free_port
+from tests.timing import Times
 
 CI = os.environ.get("CI") == "true"
 
@@ -19,15 +20,28 @@ settings.register_profile("fuzz", parent=settings.get_profile("hub"), derandomiz
 settings.load_profile("hub")
 
 _TESTS = Path(__file__).parent
+_ORDER = ("acceptance", "docs", "integration", "contract", "unit")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let every run tell where its time goes."""
+    config.pluginmanager.register(Times())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set the markers that follow from where a test lies and from what it asks for."""
+    """Set the markers that follow from where a test lies and from what it asks for; what takes longest goes first."""
+    items.sort(key=lambda item: _place(item.path))
     for item in items:
         if item.path.is_relative_to(_TESTS / "acceptance"):
             item.add_marker("acceptance")
         if {"postgres", "postgres_url"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("postgres")
+
+
+def _place(path: Path) -> int:
+    """Real processes before servers before the rest: with several workers, none is left alone with a long file."""
+    folder = path.relative_to(_TESTS).parts[0] if path.is_relative_to(_TESTS) else ""
+    return _ORDER.index(folder) if folder in _ORDER else len(_ORDER)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,51 @@
+"""Where a run's time goes: its slowest files, told at the end."""
+
+import os
+from collections import Counter
+from collections.abc import Generator
+
+import pytest
+
+SHOWN = 10
+_CPU = "cpu seconds"
+
+
+def _spent() -> float:
+    """CPU seconds of this process and of those that it started and waited for."""
+    return sum(os.times()[:4])
+
+
+class Times:
+    """A plugin that adds up seconds and CPU seconds by file. With xdist, the workers measure and the controller adds."""
+
+    def __init__(self) -> None:
+        self._before = _spent()
+        self._took: Counter[str] = Counter()
+        self._used: Counter[str] = Counter()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Write into each report what was used since the one before it. A report travels from a worker as it is."""
+        report = yield
+        now = _spent()
+        report.user_properties = [*report.user_properties, (_CPU, now - self._before)]
+        self._before = now
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count setup, call and teardown of a test for its file."""
+        file = report.location[0]
+        self._took[file] += report.duration  # type: ignore[assignment]  # a Counter of seconds
+        self._used[file] += sum(seconds for name, seconds in report.user_properties if name == _CPU)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell the slowest files, where there are several."""
+        if len(self._took) < 2:
+            return
+        terminalreporter.section(f"slowest {SHOWN} of {len(self._took)} files")
+        rows = [("all", self._took.total(), self._used.total())]
+        rows += [(file, seconds, self._used[file]) for file, seconds in self._took.most_common(SHOWN)]
+        for file, seconds, used in rows:
+            terminalreporter.write_line(f"{seconds:7.1f} s {used:7.1f} s CPU  {file}")
