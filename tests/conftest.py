@@ -1,21 +1,25 @@
 """What every test may ask for."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from hub.chaos import postgres as servers
 from hub.processes import free_port as a_free_port
+from hub.store import Store
+from tests.postgres import Shared
 from tests.timing import Times
 
 CI = os.environ.get("CI") == "true"
 
-# A busy machine is no finding: no deadline for one example. CI looks at the same examples every time, so that it judges
-# the change and not its luck; `make fuzz` looks at many more.
-settings.register_profile("hub", deadline=None, derandomize=CI, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no finding: no deadline for one example. The same examples are looked at every time, so that a run
+# judges the change and not its luck; `make fuzz` looks for others, and at many more.
+settings.register_profile("hub", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fuzz", parent=settings.get_profile("hub"), derandomize=False, max_examples=5000)
 settings.load_profile("hub")
 
@@ -44,20 +48,45 @@ def _place(path: Path) -> int:
     return _ORDER.index(folder) if folder in _ORDER else len(_ORDER)
 
 
+_SERVER = pytest.StashKey[Shared]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each worker of pytest-xdist which PostgreSQL server is that of this run."""
+    programs = servers.postgres_programs()
+    if programs is None:
+        return
+    if _SERVER not in node.config.stash:
+        node.config.stash[_SERVER] = Shared(programs)
+        node.config.stash[_ADDRESS] = node.config.stash[_SERVER].reserve()
+    node.workerinput["postgres"] = node.config.stash[_ADDRESS]
+
+
+_ADDRESS = pytest.StashKey[dict[str, Any]]()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server of the run, where this process is the one that began it."""
+    if _SERVER in config.stash:
+        config.stash[_SERVER].end()
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[servers.Postgres]:
+def postgres(pytestconfig: pytest.Config) -> servers.Postgres:
     """The PostgreSQL server of this run. Missing programs skip the test, but fail it where CI=true."""
     programs = servers.postgres_programs()
     if programs is None:
         if CI:
             pytest.fail(servers.HOW_TO_INSTALL, pytrace=False)
         pytest.skip(servers.HOW_TO_INSTALL)
-    server = servers.Postgres(programs)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+    given: dict[str, Any] | None = getattr(pytestconfig, "workerinput", {}).get("postgres")
+    if given is not None:
+        return Shared.joined(**given)
+    server = pytestconfig.stash[_SERVER] = Shared(programs)
+    server.reserve()
+    server.join()
+    return server
 
 
 @pytest.fixture
@@ -68,13 +97,40 @@ def postgres_url(postgres: servers.Postgres) -> Iterator[str]:
     postgres.drop(database)
 
 
+@pytest.fixture(scope="session")
+def _fresh_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store on SQLite to copy from: with its tables, and nothing in them."""
+    file = tmp_path_factory.mktemp("fresh") / "hub.db"
+    _prepare(f"sqlite:///{file}")
+    return file
+
+
+def _prepare(url: str) -> None:
+    store = Store(url)
+    try:
+        store.prepare()
+    finally:
+        store.close()
+
+
+@pytest.fixture
+def sqlite_url(_fresh_store: Path, tmp_path: Path) -> str:
+    """The address of a store on SQLite, ready and without content."""
+    file = tmp_path / "hub.db"
+    shutil.copy(_fresh_store, file)
+    return f"sqlite:///{file}"
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty store: the test runs once on SQLite and once on PostgreSQL."""
+def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a store, ready and without content: the test runs once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'hub.db'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
+        yield request.getfixturevalue("sqlite_url")
+        return
+    server: servers.Postgres = request.getfixturevalue("postgres")
+    database = server.create(server.template("hub_fresh", _prepare))
+    yield server.url(database)
+    server.drop(database)
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ class ERP:
 
 
 @pytest.fixture
-async def market(tmp_path: Path) -> AsyncIterator[Market]:
-    made = Market(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}")
+async def market(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Market]:
+    made = Market(tmp_path, sqlite_url)
     yield made
     await made.close()
 
