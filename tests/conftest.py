@@ -19,7 +19,8 @@ CI = os.environ.get("CI") == "true"
 
 # A busy machine is no finding: no deadline for one example. The same examples are looked at every time, so that a run
 # judges the change and not its luck; `make fuzz` looks for others, and at many more.
-settings.register_profile("hub", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+TOO_SLOW = [HealthCheck.too_slow]
+settings.register_profile("hub", deadline=None, derandomize=True, max_examples=50, suppress_health_check=TOO_SLOW)
 settings.register_profile("fuzz", parent=settings.get_profile("hub"), derandomize=False, max_examples=5000)
 settings.load_profile("hub")
 
@@ -137,6 +138,12 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
 def free_port() -> int:
     """A TCP port on 127.0.0.1 for a server of this test's own."""
     return a_free_port()
+
+
+@pytest.fixture(scope="session")
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether this is `make fuzz`: a test marked `search` then looks at all cases, not at some."""
+    return pytestconfig.getoption("hypothesis_profile") == "fuzz"
 
 
 @pytest.fixture(scope="session")

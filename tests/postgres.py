@@ -18,7 +18,7 @@ class Shared(Postgres):
 
     def reserve(self) -> dict[str, Any]:
         """See to its end. What other processes need to join in: the arguments of this class."""
-        command = ["sh", "-c", _KEEPER, self.programs, self.folder]
+        command = ["sh", "-c", _KEEPER, str(self.programs), str(self.folder)]
         self._keeper = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True, **self._as_account,

@@ -16,7 +16,7 @@ def _spent() -> float:
 
 
 class Times:
-    """A plugin that adds up seconds and CPU seconds by file. With xdist, the workers measure and the controller adds."""
+    """A plugin that adds up seconds and CPU seconds by file. With xdist, workers measure and the controller adds."""
 
     def __init__(self) -> None:
         self._before = _spent()
@@ -38,7 +38,7 @@ class Times:
         """Count setup, call and teardown of a test for its file."""
         file = report.location[0]
         self._took[file] += report.duration  # type: ignore[assignment]  # a Counter of seconds
-        self._used[file] += sum(seconds for name, seconds in report.user_properties if name == _CPU)
+        self._used[file] += sum(float(str(used)) for name, used in report.user_properties if name == _CPU)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell the slowest files, where there are several."""

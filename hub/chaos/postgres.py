@@ -118,8 +118,8 @@ class Postgres:
         self._sql("drop database if exists {} with (force)", database)
 
     def template(self, name: str, fill: Callable[[str], None]) -> str:
-        """A database to copy from: made once by `fill(url)`, then `create(name)` takes a tenth of a second. Processes that
-        share a server share its templates."""
+        """A database to copy from: made once by `fill(url)`, then `create(name)` takes a tenth of a second. It is there
+        for all processes that share this server."""
         if name not in self._templates:
             with self._alone():
                 if not self._has(name):
