@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -13,6 +14,7 @@ from hub.chaos import postgres as servers
 from hub.processes import free_port as a_free_port
 from hub.store import Store
 from tests.postgres import Shared
+from tests.rig import CLOCK
 from tests.timing import Times
 
 CI = os.environ.get("CI") == "true"
@@ -114,6 +116,13 @@ def _prepare(url: str) -> None:
         store.close()
 
 
+def _prepare_postgresql(url: str) -> None:
+    """The same, with a clock that a rig can set."""
+    _prepare(url)
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        connection.execute(CLOCK.format(0.0))
+
+
 @pytest.fixture
 def sqlite_url(_fresh_store: Path, tmp_path: Path) -> str:
     """The address of a store on SQLite, ready and without content."""
@@ -129,7 +138,7 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.getfixturevalue("sqlite_url")
         return
     server: servers.Postgres = request.getfixturevalue("postgres")
-    database = server.create(server.template("hub_fresh", _prepare))
+    database = server.create(server.template("hub_fresh", _prepare_postgresql))
     yield server.url(database)
     server.drop(database)
 
@@ -143,7 +152,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def thorough(pytestconfig: pytest.Config) -> bool:
     """Whether this is `make fuzz`: a test marked `search` then looks at all cases, not at some."""
-    return pytestconfig.getoption("hypothesis_profile") == "fuzz"
+    return bool(pytestconfig.getoption("hypothesis_profile") == "fuzz")
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,10 @@ class Shared(Postgres):
             options = " ".join(self._options())
             self._run("pg_ctl", "start", "-w", "-t", 60, "-D", self.data, "-l", self.folder / "log", "-o", options)
 
+    def _options(self) -> list[str]:
+        # a database of a test may have a clock of its own: what lies in public comes before what PostgreSQL has
+        return [*super()._options(), "-csearch_path=public,pg_catalog"]
+
     def end(self) -> None:
         """Stop it, and remove its data."""
         if self._keeper is not None:
