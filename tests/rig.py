@@ -5,11 +5,12 @@ import hmac
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from adapters.port import Reply
 from dlq import shelf
@@ -75,6 +76,13 @@ def order(number: str = "W1001", *, minute: int = 0, **changes: Any) -> dict[str
     }
 
 
+CLOCK = """
+create or replace function public.clock_timestamp() returns timestamptz language sql volatile
+as $$ select pg_catalog.clock_timestamp() + interval '{} seconds' $$
+"""
+"""The clock of a database on the tests' server, so many seconds ahead."""
+
+
 class Rig:
     """Pushes go in through `push`; `work` runs every step until nothing moves. `seen` are the requests sent out."""
 
@@ -88,6 +96,7 @@ class Rig:
         text = HUB.format(store=store_url, secret=SECRET, mapping=mapping, own=own)
         self.path.write_text(text + toml, encoding="utf-8")
         self.seen: list[httpx.Request] = []
+        self._ahead = 0.0
         self.answer: Answer = lambda _request: httpx.Response(200, json={"ok": True})
         self.hub: Hub = wiring.build(self.path)
         wiring.start(self.hub)
@@ -123,19 +132,17 @@ class Rig:
         """What the sweeper does."""
         return await self.hub.store.run(sweep, clock.now().timestamp(), self.hub.config.timeouts, Held())
 
-    async def pass_by(self, seconds: float) -> None:
-        """Let time pass for everything that waits, by whichever clock the store goes."""
-
-        def earlier(connection: Connection) -> None:
-            for name, *moments in (("deliveries", "due_at", "lease_until", "first_at"), ("messages", "due_at")):
-                columns = ", ".join(f"{moment} = {moment} - {seconds}" for moment in moments)
-                connection.execute(text(f"update {name} set {columns}"))  # noqa: S608  # our own names
-
-        await self.run(earlier)
-
     def bodies(self) -> list[Any]:
         """Bodies of all requests sent out."""
         return [json.loads(request.content) for request in self.seen]
+
+    async def later(self, seconds: float) -> None:
+        """So much time passes, by this process's clock and by its store's."""
+        self._ahead += seconds
+        clock.agree(clock.now() + timedelta(seconds=seconds))
+        if not self.hub.store.sqlite:
+            await self.run(lambda connection: connection.execute(text(CLOCK.format(self._ahead))))
+            await self.hub.store.agree_on_time()
 
     async def read(self, work: Any, *args: Any, **kwargs: Any) -> Any:
         """Ask the store."""
@@ -160,7 +167,10 @@ class Rig:
         return bool(rows) and all(row["holds"] for row in rows)
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Let go of everything; the clock is the machine's again."""
+        if self._ahead:
+            clock.agree(clock.system())
+            clock.went_back()
         with suppress(RuntimeError):
             await self.flow.close()
         await self.http.aclose()

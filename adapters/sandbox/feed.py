@@ -28,6 +28,7 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._waiting: set[asyncio.Task[None]] = set()
         self._client: httpx.AsyncClient | None = None
+        self._patience = PATIENCE
 
     def start(
         self,
@@ -37,6 +38,7 @@ class Feed:
         shops: Mapping[str, str] | None = None,
         client: httpx.AsyncClient | None = None,
         waits: Sequence[float] = WAITS,
+        patience: float = PATIENCE,
     ) -> None:
         """Pushes go to <hub_url>/hooks/<shop>; `began` is the instant that the stories were written for."""
         if self._task is not None:
@@ -44,6 +46,7 @@ class Feed:
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=100)
         self._client = client or httpx.AsyncClient(timeout=10, limits=limits)
         self.shops |= shops or {}
+        self._patience = patience
         for code, platform in self.platforms.items():
             url = f"{hub_url.rstrip('/')}/hooks/{self.shops[code]}"
             self.pushers[code] = Pusher(platform, self._client, url, waits=waits)
@@ -107,7 +110,7 @@ class Feed:
 
     async def _when_seen(self, code: str, step: Step, message_id: str) -> None:
         """A slow reader must not miss what only the former state tells; one that never asks is not waited for."""
-        for _ in range(int(PATIENCE / LOOKS_EVERY)):
+        for _ in range(int(self._patience / LOOKS_EVERY)):
             record = self.platforms[code].shop.get(step.kind, step.key)
             if record is None or record.seen:
                 break

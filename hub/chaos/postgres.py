@@ -4,6 +4,7 @@ It is a direct child of this process (not `pg_ctl`'s daemon), so that it can be 
 root too: PostgreSQL itself refuses to, hence the account `postgres` that Debian's package makes.
 """
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -11,7 +12,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -40,10 +42,12 @@ class Postgres:
     fsync is off: what was committed survives a killed server, not a power cut.
     """
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, port: int = 0, folder: Path | None = None) -> None:
+        """`port` and `folder` are given where another process reserved them."""
         self.programs = programs
-        self.port = free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="hub-postgres-"))
+        self.port = port or free_port()
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="hub-postgres-"))
+        self.data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
         self._templates: set[str] = set()
@@ -55,20 +59,25 @@ class Postgres:
 
     def start(self) -> None:
         """Start the server (a new one, or the same data after `kill`); returns when it accepts connections."""
-        data = self.folder / "data"
-        if not data.exists():
-            self._run("initdb", "-D", data, "-U", "hub", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder, "fsync": "off"}
-        options = [f"-c{name}={value}" for name, value in settings.items()]
+        self._make_data()
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own
-                [self.programs / "postgres", "-D", data, "-p", str(self.port), *options],
+                [self.programs / "postgres", "-D", self.data, *self._options()],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
                 **self._as_account,
             )
         self._wait_until_ready(self._process)
+
+    def _make_data(self) -> None:
+        if not self.data.exists():
+            options = ("-U", "hub", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+            self._run("initdb", "-D", self.data, *options)
+
+    def _options(self) -> list[str]:
+        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder, "fsync": "off"}
+        return ["-p", str(self.port), *(f"-c{name}={value}" for name, value in settings.items())]
 
     def stop(self) -> None:
         """Stop it at once and remove its data."""
@@ -101,7 +110,7 @@ class Postgres:
 
     def create(self, template: str = "template1") -> str:
         """A fresh database, a copy of `template`; its name."""
-        name = f"hub_{next(self._numbers)}"
+        name = f"hub_{os.getpid()}_{next(self._numbers)}"
         self._sql("create database {} template {}", name, template)
         return name
 
@@ -110,18 +119,35 @@ class Postgres:
         self._sql("drop database if exists {} with (force)", database)
 
     def template(self, name: str, fill: Callable[[str], None]) -> str:
-        """A database to copy from: made once by `fill(url)`, then `create(name)` takes a tenth of a second."""
+        """A database to copy from: made once by `fill(url)`, then `create(name)` takes a tenth of a second. It is there
+        for all processes that share this server."""
         if name not in self._templates:
-            self._sql("create database {} template {}", name, "template1")
-            fill(self.url(name))
+            with self._alone():
+                if not self._has(name):
+                    filling = self.create()
+                    fill(self.url(filling))
+                    self._sql("alter database {} rename to {}", filling, name)
             self._templates.add(name)
         return name
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other process that shares this server is in here."""
+        with (self.folder / "lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _has(self, database: str) -> bool:
+        with self._connected() as connection:
+            found = connection.execute("select 1 from pg_database where datname = %s", (database,))
+            return found.fetchone() is not None
+
     def _sql(self, statement: str, *names: str) -> None:
-        with psycopg.connect(
-            f"host=127.0.0.1 port={self.port} user=hub dbname=postgres", autocommit=True
-        ) as connection:
+        with self._connected() as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def _connected(self) -> psycopg.Connection:
+        return psycopg.connect(f"host=127.0.0.1 port={self.port} user=hub dbname=postgres", autocommit=True)
 
     def _run(self, program: str, *arguments: object) -> None:
         command = [str(self.programs / program), *map(str, arguments)]

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from canonical.errors import ConfigError
@@ -113,9 +114,9 @@ class Catalog:
         return known[code, kind, overlay]
 
     def _translator(self, code: str, kind: str, overlay: str) -> Translator:
-        own = [c for c in self._of(code, kind) if not self._is_overlay(c.mapping)]
+        own = [c for c in self._of(code, kind) if not _is_overlay(c.mapping)]
         if overlay and "/" not in overlay and self._of(overlay) and f"{code}/{overlay}" not in self._made.channels:
-            own = [c for c in self._of(overlay, kind) if not self._is_overlay(c.mapping)] or own
+            own = [c for c in self._of(overlay, kind) if not _is_overlay(c.mapping)] or own
             overlay = ""
         chosen = self._overlays(code, overlay, kind) if overlay else []
         replaced = {c.mapping.extends for c in chosen}
@@ -147,10 +148,6 @@ class Catalog:
         found = [c for n, c in sorted(self._made.channels.items()) if n.startswith(f"{code}/")]
         return [c for c in found if not kind or c.mapping.kind == kind]
 
-    def _is_overlay(self, mapping: MappingFile) -> bool:
-        folder = mapping.name.rpartition("/")[0]
-        return mapping.extends.startswith(f"{folder}/") and not mapping.own_accepts
-
     def _overlays(self, code: str, overlay: str, kind: str) -> list[Compiled]:
         full = overlay if "/" in overlay else f"{code}/{overlay}"
         named = [self._made.channels[n] for n in (full, f"{full}-{kind}") if n in self._made.channels]
@@ -172,36 +169,54 @@ class Catalog:
                 problems.append(f"{self.folder.name}/{name}:1: cannot be read: {error}")
         return texts
 
-    def _make(self, texts: dict[str, str], problems: list[str]) -> _Made:
+    def _make(self, texts: Mapping[str, str], problems: list[str]) -> _Made:
         """Everything compiled that can be."""
-        read: dict[tuple[str, str], Table | None] = {}
+        pins = tuple((name, tuple(sources.items())) for name, sources in self.pins.items())
+        made, told = _compiled(self.folder.name, tuple(texts.items()), pins)
+        problems.extend(told)
+        return made
+
+
+@lru_cache(maxsize=4)
+def _compiled(
+    folder: str, texts: tuple[tuple[str, str], ...], pins: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+) -> tuple[_Made, tuple[str, ...]]:
+    """What these texts are, compiled, and all that is wrong with them. Nothing else decides about it, so that the texts
+    that a process was at lately are not compiled again."""
+    making = _Making(folder, dict(texts), {name: dict(sources) for name, sources in pins})
+    return making.made, tuple(making.problems)
+
+
+class _Making:
+    """One compilation of a folder's texts, in which `pins` hold for some mappings."""
+
+    def __init__(self, folder: str, texts: dict[str, str], pins: Mapping[str, Sources]) -> None:
+        self.folder, self.problems, self.made = folder, list[str](), _Made(texts)
+        self._read: dict[tuple[str, str], Table | None] = {}
         # the file of a pinned mapping does not count: not even what is wrong with it
-        disk = self._files({p: t for p, t in texts.items() if p.removesuffix(".toml") not in self.pins}, read, problems)
-        made, merged = _Made(texts), dict[str, Table]()
-        pinned = {name: self._files({**texts, **sources}, read, problems) for name, sources in self.pins.items()}
+        disk = self._files({p: t for p, t in texts.items() if p.removesuffix(".toml") not in pins})
+        merged = dict[str, Table]()
+        pinned = {name: self._files({**texts, **sources}) for name, sources in pins.items()}
         for name, files in pinned.items():
-            if name in files.raw and (table := _merged(name, files.raw, {}, problems)) is not None:
+            if name in files.raw and (table := _merged(name, files.raw, {}, self.problems)) is not None:
                 merged[name] = table
         for name in {**disk.raw, **merged}:
             files = pinned.get(name, disk)
-            raw = _merged(name, disk.raw, merged, problems)
+            raw = _merged(name, disk.raw, merged, self.problems)
             if raw is not None and name in files.raw:
-                _compile(made, name, raw, files, problems)
-        problems.extend(self._rivals(made.channels))
-        return made
+                _compile(self.made, name, raw, files, self.problems)
+        self.problems.extend(_rivals(self.made.channels))
 
-    def _files(
-        self, texts: Mapping[str, str], read: dict[tuple[str, str], Table | None], problems: list[str]
-    ) -> _Files:
+    def _files(self, texts: Mapping[str, str]) -> _Files:
         files = _Files()
         for path, text in texts.items():
-            if (path, text) not in read:
+            if (path, text) not in self._read:
                 try:
-                    read[path, text] = parse(text, f"{self.folder.name}/{path}")
+                    self._read[path, text] = parse(text, f"{self.folder}/{path}")
                 except Unreadable as error:
-                    problems.append(str(error))
-                    read[path, text] = None
-            table, name = read[path, text], path.removesuffix(".toml")
+                    self.problems.append(str(error))
+                    self._read[path, text] = None
+            table, name = self._read[path, text], path.removesuffix(".toml")
             if table is None:
                 continue
             if path.startswith("tables/"):
@@ -210,18 +225,24 @@ class Catalog:
                 files.raw[name] = table
         return files
 
-    def _rivals(self, channels: dict[str, Compiled]) -> Iterator[str]:
-        """Two files of one folder that both take every record of a kind: which of them counts is not said."""
-        seen: dict[tuple[str, str], str] = {}
-        for name, compiled in sorted(channels.items()):
-            mapping = compiled.mapping
-            if mapping.accepts is not None or self._is_overlay(mapping):
-                continue
-            place = (name.rpartition("/")[0], mapping.kind)
-            if place in seen:
-                rival = f"{seen[place]} takes every {mapping.kind} too; give one of the two `accepts`"
-                yield mapping.raw.place.says(rival)
-            seen.setdefault(place, mapping.file)
+
+def _rivals(channels: dict[str, Compiled]) -> Iterator[str]:
+    """Two files of one folder that both take every record of a kind: which of them counts is not said."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, compiled in sorted(channels.items()):
+        mapping = compiled.mapping
+        if mapping.accepts is not None or _is_overlay(mapping):
+            continue
+        place = (name.rpartition("/")[0], mapping.kind)
+        if place in seen:
+            rival = f"{seen[place]} takes every {mapping.kind} too; give one of the two `accepts`"
+            yield mapping.raw.place.says(rival)
+        seen.setdefault(place, mapping.file)
+
+
+def _is_overlay(mapping: MappingFile) -> bool:
+    folder = mapping.name.rpartition("/")[0]
+    return mapping.extends.startswith(f"{folder}/") and not mapping.own_accepts
 
 
 def _in_order(variants: list[Compiled]) -> list[Compiled]:

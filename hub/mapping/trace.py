@@ -253,8 +253,12 @@ def traced(mappings: MappingFile | Sequence[MappingFile], record: Any, own: Mapp
     """A record's way through a mapping, or through those that share the work (Translator.mappings)."""
     if isinstance(mappings, MappingFile):
         return Tracer(mappings).trace(record, own)
-    tracers = {mapping.full_name: Tracer(mapping) for mapping in mappings}
-    return trace_by(list(tracers.values()), record, own)
+    return trace_by(tracers_of(mappings), record, own)
+
+
+def tracers_of(mappings: Sequence[MappingFile]) -> list[Tracer]:
+    """For `trace_by`: one of each mapping."""
+    return list({mapping.full_name: Tracer(mapping) for mapping in mappings}.values())
 
 
 def trace_by(tracers: Sequence[Tracer], record: Any, own: Mapping[str, str] = OWN) -> Trace:

@@ -6,7 +6,7 @@ from typing import Any
 from canonical.errors import HubError
 from hub.mapping.disguise import disguised, fake
 from hub.mapping.rows import MappingFile
-from hub.mapping.trace import Trace, traced
+from hub.mapping.trace import Trace, trace_by, tracers_of
 
 _HELD = (
     "kind", "state", "payment", "fulfilment", "cod", "type", "status", "amount", "currency", "totals",
@@ -39,9 +39,10 @@ class Recorded:
 def recorded(mappings: list[MappingFile], record: Any, own: dict[str, str], *, why: str = "") -> Recorded:
     """Make a case of a record, for the mapping that takes it. Raises NotRecordable where disguising it changes what
     becomes of it: then something of a person decides about the document."""
-    before = traced(mappings, record, own)
+    tracers = tracers_of(mappings)
+    before = trace_by(tracers, record, own)
     given = disguised(record, mappings)
-    after = traced(mappings, given, own)
+    after = trace_by(tracers, given, own)
     told, same = _outcome(after), _outcome(before)
     if told != same:
         raise NotRecordable(f"with invented people something else becomes of it: {_first_difference(same, told)}")

@@ -1,9 +1,7 @@
-"""`kill -9` of a real hub process, again and again, while five shops push and pull: nothing lost, nothing twice."""
+"""`kill -9` of a real hub process while five shops push and pull: nothing lost, nothing twice. `make soak` has more."""
 
 import os
-import random
 import signal
-import time
 from pathlib import Path
 
 import httpx
@@ -11,28 +9,21 @@ import pytest
 
 from hub import demo, wiring
 from hub.processes import free_port
-
-KILLS = 21
+from tests.acceptance.deployment import eventually
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
-def test_the_balance_holds_after_kills_at_random_moments(tmp_path: Path) -> None:
-    moments = random.Random(20261122)
+def test_the_balance_holds_after_a_kill(tmp_path: Path) -> None:
     port = free_port()
-    killed = 0
-    with demo.sandbox(tmp_path, orders=160, spread=55) as base, httpx.Client(base_url=base, timeout=10) as control:
+    with demo.sandbox(tmp_path, orders=60, spread=8) as base, httpx.Client(base_url=base, timeout=10) as control:
         config = demo.write_config(tmp_path, base, port)
         control.post("/control/receiver/wms", json={"drop_every": 9}).raise_for_status()
         control.post("/control/receiver/erp", json={"fail_from": 5, "fail_until": 8}).raise_for_status()
-        for turn in range(KILLS):
-            with demo.hub_process(tmp_path, config, port) as process:
-                if turn == 0:
-                    control.post("/control/start", json={"hub_url": f"http://127.0.0.1:{port}"}).raise_for_status()
-                time.sleep(moments.uniform(0.05, 1.1))
-                os.kill(process.pid, signal.SIGKILL)
-                assert process.wait(5) == -signal.SIGKILL
-                killed += 1
+        with demo.hub_process(tmp_path, config, port) as process:
+            control.post("/control/start", json={"hub_url": f"http://127.0.0.1:{port}"}).raise_for_status()
+            eventually(lambda: control.get("/control/report").json()["receivers"]["wms"]["taken"] >= 10, 60)
+            os.kill(process.pid, signal.SIGKILL)
+            assert process.wait(5) == -signal.SIGKILL
         with demo.hub_process(tmp_path, config, port):
             store = wiring.build(config).store
             try:
@@ -43,7 +34,6 @@ def test_the_balance_holds_after_kills_at_random_moments(tmp_path: Path) -> None
                 audit = control.get("/control/audit/erp").json()
             finally:
                 store.close()
-    assert killed >= 20
     assert outcome.balance
     assert all(row["holds"] for row in outcome.balance), outcome.balance
     assert sum(row["waiting"] for row in outcome.balance) == 0

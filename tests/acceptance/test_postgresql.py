@@ -60,7 +60,7 @@ def quiet(control: httpx.Client, store: Store) -> bool:
 def test_a_killed_worker_loses_nothing_and_the_others_go_on(tmp_path: Path, postgres_url: str) -> None:
     port = free_port()
     with ExitStack() as stack:
-        base = stack.enter_context(demo.sandbox(tmp_path, orders=150, spread=12))
+        base = stack.enter_context(demo.sandbox(tmp_path, orders=80, spread=12))
         control = stack.enter_context(httpx.Client(base_url=base, timeout=10))
         config = demo.write_config(tmp_path, base, port)
         text = config.read_text("utf-8").replace("sqlite:///hub.db", postgres_url)

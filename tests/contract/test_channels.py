@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.port import Capability, Envelope, Hint, Window
@@ -90,7 +90,6 @@ class TestEveryChannel:
         assert made.acknowledge(SignatureRejected()).status >= 400 or made.acknowledge(SignatureRejected()).body
 
     @given(body=JSON_VALUES)
-    @settings(max_examples=150)
     def test_any_json_is_read_or_refused_by_name(self, code: str, body: Any) -> None:
         made = plain(code)
         for kind in (None, *made.kinds):
@@ -102,7 +101,6 @@ class TestEveryChannel:
                 assert all(isinstance(r, Envelope | Hint) for r in found)
 
     @given(raw=st.binary(max_size=200) | JSON_VALUES.map(lambda v: json.dumps(v).encode()))
-    @settings(max_examples=150)
     def test_any_bytes_are_unpacked_or_refused_by_name(self, code: str, raw: bytes) -> None:
         made = plain(code)
         for headers in ({}, *(p["headers"] for p in file_of(code, "push.json")[:3])):
@@ -114,7 +112,6 @@ class TestEveryChannel:
                 assert all(isinstance(r, Envelope | Hint) for r in found)
 
     @given(raw=st.binary(max_size=60), value=st.text(max_size=40))
-    @settings(max_examples=60)
     def test_any_headers_are_rejected_by_name(self, code: str, raw: bytes, value: str) -> None:
         made = plain(code)
         for push in file_of(code, "push.json")[:3]:
@@ -122,7 +119,6 @@ class TestEveryChannel:
                 made.verify(dict.fromkeys(push["headers"], value), raw + b"?", instant(push["now"]))
 
     @given(status=st.integers(100, 599), body=JSON_VALUES | st.text(max_size=40))
-    @settings(max_examples=100)
     def test_any_answer_to_a_pull_is_a_page_or_an_error_by_name(self, code: str, status: int, body: Any) -> None:
         made = plain(code)
         kind = made.kinds[0]

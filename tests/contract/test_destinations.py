@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
@@ -186,7 +186,6 @@ class TestEveryDestination:
         assert outcome(made.look_up(delivery(), NOW), httpx.Response(503)).startswith("Unavailable")
 
     @given(status=st.integers(200, 599), body=JSON_VALUES | st.text(max_size=40), attempt=st.integers(1, 3))
-    @settings(max_examples=150)
     def test_any_answer_is_a_receipt_or_an_error_by_name(self, code: str, status: int, body: Any, attempt: int) -> None:
         made, raw = destination(code), json.dumps(body).encode()
 
@@ -194,7 +193,6 @@ class TestEveryDestination:
         assert outcome(made.look_up(delivery(attempt), NOW), httpx.Response(status, content=raw))
 
     @given(body=JSON_VALUES, key=st.text(min_size=1, max_size=30))
-    @settings(max_examples=150)
     def test_any_document_is_sent_or_refused_by_name(self, code: str, body: Any, key: str) -> None:
         talk = destination(code).push(delivery(body=body, key=key, subject=key, idempotency_key=key), NOW)
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import adapters
@@ -59,7 +59,6 @@ class TestEveryNotifier:
         assert not [v for k, v in SETTINGS[code].items() if k in ("secret", "token", "key") and v in shown]
 
     @given(status=st.integers(200, 599), body=st.text(max_size=60) | st.just('{"errcode": 310000}') | st.just("[1]"))
-    @settings(max_examples=80)
     def test_any_answer_is_a_receipt_or_an_error_by_name(self, code: str, status: int, body: str) -> None:
         talk = made(code).tell(ALERT, NOW)
         next(talk)
@@ -71,7 +70,6 @@ class TestEveryNotifier:
             assert 200 <= status < 300
 
     @given(title=st.text(max_size=200), line=st.text(max_size=6000))
-    @settings(max_examples=50)
     def test_any_text_can_be_told(self, code: str, title: str, line: str) -> None:
         request = next(made(code).tell(Alert("alert-1", title, (line,) * 3), NOW))
         assert json.loads(request.read())

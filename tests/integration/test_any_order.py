@@ -49,8 +49,8 @@ class ERP:
 
 
 @pytest.fixture
-async def market(tmp_path: Path) -> AsyncIterator[Market]:
-    made = Market(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}")
+async def market(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Market]:
+    made = Market(tmp_path, sqlite_url)
     yield made
     await made.close()
 
@@ -78,7 +78,7 @@ async def happen(market: Market, erp: ERP, number: str, what: str, minute: int) 
 
 
 @given(events=EVENTS)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_revisions_in_any_order_end_in_one_document(market: Market, events: list[tuple[str, int]]) -> None:
     market.answer = erp = ERP()
     number = f"P{next(_numbers)}"

@@ -67,8 +67,8 @@ EDITED: Callable[[Book], Step] = lambda book: shopify.Deal(book, book.basket(3))
 
 
 @pytest.fixture
-async def market(tmp_path: Path) -> AsyncIterator[Market]:
-    made = Market(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}")
+async def market(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Market]:
+    made = Market(tmp_path, sqlite_url)
     yield made
     await made.close()
 
@@ -231,7 +231,7 @@ async def test_numbers_of_any_size_stay_as_they_are(market: Market, number: int 
     assert (await market.document(str(number)))["order_no"] == str(number)
 
 
-async def test_a_line_without_a_sku_stops_where_a_sku_is_needed(tmp_path: Path) -> None:
+async def test_a_line_without_a_sku_stops_where_a_sku_is_needed(tmp_path: Path, sqlite_url: str) -> None:
     """An archive takes the order as it is; the ERP's own body cannot be made: a letter names the field."""
     kingdee = """
 [destinations.kingdee]
@@ -245,7 +245,7 @@ url = "https://plain.example.com/documents"
 on = "order"
 to = ["kingdee", "plain"]
 """
-    rig = Rig(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}", kingdee)
+    rig = Rig(tmp_path, sqlite_url, kingdee)
     try:
         bare = order(minute=1)
         bare["items"] = [bare["items"][0] | {"sku": ""}]

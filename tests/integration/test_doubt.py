@@ -82,7 +82,7 @@ async def lost(make_rig: Make, erp: Erp, retry: str = "", settings: str = LOOK_U
 
 async def later(rig: Rig, seconds: float = 5.0) -> str:
     """Let time pass, and work; the delivery's state."""
-    await rig.pass_by(seconds)
+    await rig.later(seconds)
     await rig.work()
     return (await rig.states())[0]
 
@@ -400,7 +400,7 @@ async def test_a_heartbeat_prolongs_by_as_much_as_the_lease_that_was_taken(make_
         return float(row["lease_until"]) - clock.now().timestamp()
 
     assert await left() > 175, "three timeouts, though hub.lease is 30 s"
-    await rig.pass_by(100)
+    await rig.later(100)
     held = Held(frozenset([1]), rig.hub.store.owner, rig.hub.config.hub.lease)
     await rig.run(sweep, clock.now().timestamp(), rig.hub.config.timeouts, held)
     assert await left() > 175

@@ -289,7 +289,7 @@ async def test_who_lost_a_lease_records_nothing_though_its_process_has_it_again(
     (first,) = (await rig.flow.claim("erp", 10)).rows
     await rig.run(lambda connection: connection.execute(text("update deliveries set lease_until = 1")))
     await rig.sweep()
-    await rig.pass_by(10)
+    await rig.later(10)
     (second,) = (await rig.flow.claim("erp", 10)).rows
     await rig.flow.deliver("erp", first, False)
     assert await rig.states() == ["sending"]

@@ -85,7 +85,7 @@ async def test_no_step_reads_a_whole_table(make_rig: Callable[..., Rig]) -> None
         await rig.push(order("W2", minute=5))
         await rig.work()
         rig.answer = lambda _r: httpx.Response(422)
-        await asyncio.sleep(1.1)
+        await rig.later(2)
         await rig.work()
         letters = await rig.open_letters()
         await rig.run(desk.replay, [letter["id"] for letter in letters], "kim")

@@ -1,11 +1,16 @@
 """The servers that other tests lean on do what they say."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from hub.chaos import postgres as servers
+from tests.acceptance.deployment import eventually
+from tests.postgres import Shared
 
 
 @pytest.fixture
@@ -59,3 +64,35 @@ def test_every_test_has_a_database_of_its_own(postgres: servers.Postgres, postgr
 
 def test_a_store_is_one_of_both_kinds(store_url: str) -> None:
     assert store_url.startswith(("sqlite:///", "postgresql+psycopg://hub@127.0.0.1:"))
+
+
+RUN = """
+import sys
+from tests.postgres import Shared
+from hub.chaos.postgres import postgres_programs
+server = Shared(postgres_programs())
+print(*server.reserve().values(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.usefixtures("postgres")
+def test_the_server_of_a_run_is_shared_and_ends_with_it(killed: bool) -> None:
+    run = subprocess.Popen([sys.executable, "-c", RUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert run.stdin is not None
+    assert run.stdout is not None
+    programs, port, folder = run.stdout.readline().split()
+    workers = [Shared.joined(programs, int(port), folder) for _ in range(2)]
+    with connect(workers[0].url("postgres")), connect(workers[1].url("postgres")) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+    if killed:
+        run.kill()
+    else:
+        run.stdin.close()
+    run.wait()
+    eventually(lambda: not Path(folder).exists())
+    with pytest.raises(psycopg.OperationalError):
+        connect(workers[0].url("postgres"))
+    for pipe in (run.stdin, run.stdout):
+        pipe.close()

@@ -215,7 +215,7 @@ async def test_a_record_that_cannot_be_stored_is_asked_for_again(
     with failing_statements(breaks):
         for _ in range(4):
             await market.flow.fetch()
-            await market.pass_by(30)
+            await market.later(30)
     assert [letter["cause"] for letter in await market.open_letters()] == letters
     await market.work()
     assert await market.states() == ["delivered"] * (1 - len(letters))

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.channels.douyin import ADAPTER, SIZE, Douyin, DouyinShop
@@ -143,7 +143,6 @@ class TestPull:
         assert page == Page([])
 
     @given(st.integers(0, 450), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 449)), max_size=60))
-    @settings(max_examples=60, deadline=None)
     def test_no_order_is_missed_while_others_change(self, count: int, changes: list[tuple[int, int]]) -> None:
         listed = [row(n, START + n) for n in range(count)]
         changed = [0]

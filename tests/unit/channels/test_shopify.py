@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.channels.shopify import ADAPTER, OPERATIONS, Shopify, ShopifyShop
@@ -170,7 +170,6 @@ class TestPull:
         ]
 
     @given(st.integers(0, 70), st.lists(st.tuples(st.integers(1, 8), st.integers(0, 69)), max_size=30))
-    @settings(max_examples=40, deadline=None)
     def test_no_order_is_missed_while_others_change(self, count: int, changes: list[tuple[int, int]]) -> None:
         orders = {n: n for n in range(count)}  # number -> when it was last changed
         turn = 0

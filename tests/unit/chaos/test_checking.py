@@ -25,8 +25,8 @@ to = ["keyed"]
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    made = Rig(tmp_path, f"sqlite:///{tmp_path}/hub.db", TOML)
+async def rig(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Rig]:
+    made = Rig(tmp_path, sqlite_url, TOML)
     yield made
     await made.close()
 

@@ -224,6 +224,20 @@ def test_every_shipped_mapping_is_complete_in_its_sources() -> None:
         assert catalog.with_(name, catalog.sources(name)).mapping(name).version == catalog.mapping(name).version
 
 
+def test_the_same_texts_are_compiled_once(folder: Callable[[Files], Catalog]) -> None:
+    name = "channels/shop/order"
+    catalog = folder({f"{name}.toml": HEAD + TAIL})
+    catalog.load()
+    before = catalog.mapping(name)
+    again = Catalog(catalog.folder)
+    again.load()
+    assert again.mapping(name) is before
+    (catalog.folder / f"{name}.toml").write_text(HEAD + 'buyer_note = "memo"\n' + TAIL, encoding="utf-8")
+    again.load()
+    assert again.mapping(name).version != before.version
+    assert catalog.mapping(name) is before
+
+
 def test_a_pinned_mapping_holds_whatever_lies_on_disk(folder: Callable[[Files], Catalog]) -> None:
     path = "channels/shop/order.toml"
     files = {path: HEAD + TAIL, "channels/shop/outlet.toml": 'extends = "shop/order"\n[order]\nextra.n = "n"\n'}

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.mapping import editing, remedies
@@ -212,7 +212,6 @@ NESTED = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(NAMES, NESTED, max_size=9))
 def test_any_record_gives_a_mapping_that_loads_or_is_told(record: dict[str, Any]) -> None:
     try:

@@ -270,7 +270,7 @@ set.presale.deposit = "p"
 """
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(NAMES), JSON) | JSON)
 def test_no_data_raises(translate, record):
     tail = "\n[tables.state]\nOPEN = 'open'\n[tables.state2]\nOPEN = 'none'\n"

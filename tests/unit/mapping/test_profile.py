@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.mapping.known import Known
@@ -196,7 +196,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60)
 @given(st.lists(JSON | st.dictionaries(st.sampled_from(["status", "items", "nick"]), JSON), max_size=30))
 def test_any_records_are_taken_and_a_kept_profile_goes_on_the_same(records: list[Any]) -> None:
     known = Known([])
@@ -209,7 +208,6 @@ def test_any_records_are_taken_and_a_kept_profile_goes_on_the_same(records: list
     assert twin.dump() == profile.dump()
 
 
-@settings(max_examples=60)
 @given(JSON, st.integers(0, 40))
 def test_what_is_always_the_same_is_never_news(record: Any, times: int) -> None:
     profile = Profile(settled=5, gone=3)

@@ -124,7 +124,8 @@ async def test_a_feed_plays_every_step_and_tells_what_to_expect() -> None:
     stories = {channel: orders(channel, 7, 40, Hands().at - 60) for channel in CHANNELS}
     feed = Feed(box.platforms, stories, box.setup.clock)
     async with httpx.AsyncClient(transport=httpx.MockTransport(yes)) as client:
-        feed.start("http://hub", Hands().at - 600, client=client, shops={"site": "my-site"}, waits=WAITS)
+        began, shops = Hands().at - 600, {"site": "my-site"}
+        feed.start("http://hub", began, client=client, shops=shops, waits=WAITS, patience=0.2)
         await feed.settle()
     report = feed.report()
     assert report["done"] is True

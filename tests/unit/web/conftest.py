@@ -11,9 +11,9 @@ from tests.unit.web.visitor import Visitor
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Rig]:
     """A hub with one shop (site) and one destination (erp)."""
-    made = Rig(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}")
+    made = Rig(tmp_path, sqlite_url)
     yield made
     await made.close()
 

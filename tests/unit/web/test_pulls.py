@@ -23,9 +23,9 @@ pull = false
 
 
 @pytest.fixture
-async def puller(tmp_path: Path) -> AsyncIterator[Visitor]:
+async def puller(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Visitor]:
     """A hub with a shop that can be pulled, and one where pulling is off."""
-    rig = Rig(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}", PULLER + ONE)
+    rig = Rig(tmp_path, sqlite_url, PULLER + ONE)
     made = Visitor(rig)
     await made.arrive()
     yield made
