@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from hub import processes
@@ -18,6 +19,10 @@ from tests.rig import CLOCK
 from tests.timing import Times
 
 CI = os.environ.get("CI") == "true"
+
+# What the hub logs in this process is shown with plain tracebacks: rich's, structlog's default, take seconds each.
+PLAIN_LOGS = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[structlog.processors.add_log_level, PLAIN_LOGS])
 
 # A busy machine is no finding: no deadline for one example. The same examples are looked at every time, so that a run
 # judges the change and not its luck; `make fuzz` looks for others, and at many more.

@@ -67,9 +67,9 @@ def _morning_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _logs_as_they_were() -> Iterator[None]:
     """`hub run` sets up the logs of its process, which is this one."""
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers, level, told = list(root.handlers), root.level, structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**told)
     logging.captureWarnings(False)
     root.handlers[:] = handlers
     root.setLevel(level)

@@ -29,5 +29,6 @@ async def visitor(rig: Rig) -> AsyncIterator[Visitor]:
 
 @pytest.fixture(autouse=True)
 def _structlog_as_it_was() -> Iterator[None]:
+    told = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**told)
