@@ -61,11 +61,11 @@ class Excused:
 def unfair(connection: Connection, now: float) -> list[str]:
     """What waits though it is long due, nobody holds it, and its destination is not paused."""
     late = now - OVERDUE
-    running = select(destinations.c.name).where(destinations.c.paused == "")
+    paused = select(destinations.c.name).where(destinations.c.paused != "")
     waiting = select(func.count()).where(
         deliveries.c.state.in_([outbox.WAITING, outbox.IN_DOUBT]),
         deliveries.c.due_at < late,
-        deliveries.c.destination.in_(running),
+        deliveries.c.destination.not_in(paused),
     )
     received = select(func.count()).where(
         messages.c.state.in_([inbox.RECEIVED, inbox.FETCH]), messages.c.due_at < late, messages.c.lease_until < late

@@ -238,36 +238,38 @@ _HEADS = (
 def release_orphans(connection: Connection, looked_at: int = 2000) -> int:
     """Free heads of lanes whose predecessors have all ended, of so many of each destination as have waited longest.
     Finds nothing unless a release was missed."""
-    c, ids = deliveries.c, list[int]()
-    for name in connection.execute(select(destinations.c.name).order_by(destinations.c.name)).scalars().all():
-        held = (c.destination == name, DELIVERIES_PENDING, c.state == HELD)
-        some = (
-            select(c.id, c.lane, c.held_by).where(*held).order_by(c.queue, c.due_at, c.id).limit(looked_at).subquery()
-        )
-        earlier = deliveries.alias("earlier")
-        before = (earlier.c.lane == some.c.lane, earlier.c.id < some.c.id, earlier.c.state.in_(UNFINISHED))
-        orphans = select(some.c.id).where(some.c.held_by == BY_LANE, ~exists().where(*before))
-        ids += connection.execute(orphans).scalars()
+    ids: list[int] = []
+    for name in connection.execute(_NAMES).scalars().all():
+        ids += connection.execute(_ORPHANS, {"name": name, "looked_at": looked_at}).scalars()
     return _free(connection, ids)
 
 
-def _free(connection: Connection, ids: Sequence[int]) -> int:
-    if not ids:
-        return 0
-    earlier = deliveries.alias("earlier")
-    freed = connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.id.in_(list(ids)),
-            ~exists().where(
-                earlier.c.lane == deliveries.c.lane,
-                earlier.c.id < deliveries.c.id,
-                earlier.c.state.in_(UNFINISHED),
-            ),
-        )
-        .values(state=WAITING, held_by="")
+def _orphans() -> Any:
+    c, earlier = deliveries.c, deliveries.alias("earlier")
+    held = select(c.id, c.lane, c.held_by).where(
+        c.destination == bindparam("name"), DELIVERIES_PENDING, c.state == HELD
     )
-    return int(freed.rowcount)
+    some = held.order_by(c.queue, c.due_at, c.id).limit(bindparam("looked_at")).subquery()
+    before = (earlier.c.lane == some.c.lane, earlier.c.id < some.c.id, earlier.c.state.in_(UNFINISHED))
+    return select(some.c.id).where(some.c.held_by == BY_LANE, ~exists().where(*before))
+
+
+_NAMES = select(destinations.c.name).order_by(destinations.c.name)
+_ORPHANS = _orphans()
+
+
+def _free(connection: Connection, ids: Sequence[int]) -> int:
+    return int(connection.execute(_FREE, {"ids": list(ids)}).rowcount) if ids else 0
+
+
+def _freeing() -> Any:
+    c, earlier = deliveries.c, deliveries.alias("earlier")
+    before = (earlier.c.lane == c.lane, earlier.c.id < c.id, earlier.c.state.in_(UNFINISHED))
+    heads = update(deliveries).where(c.id.in_(bindparam("ids", expanding=True)), ~exists().where(*before))
+    return heads.values(state=WAITING, held_by="")
+
+
+_FREE = _freeing()
 
 
 def hold_others(connection: Connection, tenant: str, subject: str, by: str) -> int:

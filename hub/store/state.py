@@ -105,31 +105,37 @@ def take_budget(connection: Connection, name: str, rate: float, now: float) -> f
 
 def pull_state(connection: Connection, shop: str, kind: str) -> RowMapping:
     """Where a shop's pull of one kind stands; made on first use."""
-    query = select(pulls).where(pulls.c.shop == shop, pulls.c.kind == kind)
-    row = connection.execute(query).mappings().first()
+    which = {"shop": shop, "kind": kind}
+    row = connection.execute(_PULL, which).mappings().first()
     if row is None:
-        connection.execute(_insert(connection, pulls).values(shop=shop, kind=kind).on_conflict_do_nothing())
-        row = connection.execute(query).mappings().one()
+        connection.execute(_insert(connection, pulls).values(**which).on_conflict_do_nothing())
+        row = connection.execute(_PULL, which).mappings().one()
     return row
+
+
+_PULL = select(pulls).where(pulls.c.shop == bindparam("shop"), pulls.c.kind == bindparam("kind"))
 
 
 def lease_pull(connection: Connection, shop: str, kind: str, now: float, lease: float, owner: str) -> RowMapping | None:
     """Take the pull if it is due and nobody else has it. A process has one loop for it: what it holds itself is left
     from a turn that failed."""
     pull_state(connection, shop, kind)
-    taken = connection.execute(
-        update(pulls)
-        .where(
-            pulls.c.shop == shop,
-            pulls.c.kind == kind,
-            pulls.c.due_at <= now,
-            or_(pulls.c.lease_until <= now, pulls.c.lease_owner == owner),
-            pulls.c.paused == "",
-        )
-        .values(lease_until=now + lease, lease_owner=owner)
-        .returning(pulls)
+    values = {"b_shop": shop, "b_kind": kind, "now": now, "until": now + lease, "owner": owner}
+    return connection.execute(_LEASE_PULL, values).mappings().first()
+
+
+_LEASE_PULL = (
+    update(pulls)
+    .where(
+        pulls.c.shop == bindparam("b_shop"),
+        pulls.c.kind == bindparam("b_kind"),
+        pulls.c.due_at <= bindparam("now"),
+        or_(pulls.c.lease_until <= bindparam("now"), pulls.c.lease_owner == bindparam("owner")),
+        pulls.c.paused == "",
     )
-    return taken.mappings().first()
+    .values(lease_until=bindparam("until"), lease_owner=bindparam("owner"))
+    .returning(pulls)
+)
 
 
 def keep_pull(connection: Connection, shop: str, kind: str, **values: Any) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from hub import clock, desk
 from hub.chaos.books import Book
-from hub.chaos.checking import Accepted, check, restless
+from hub.chaos.checking import Accepted, Excused, check, restless, unfair
 from hub.chaos.plan import LASTS, MOODS, RECEIVERS, draw
 from hub.store import Connection
 from tests.rig import Rig, order
@@ -79,6 +80,19 @@ async def test_what_never_arrived_is_found(rig: Rig) -> None:
         ("delete from deliveries", "was routed and has no delivery"),
         ("update documents set version = 2", "was routed and has no delivery"),
         ("update messages set state = 'dead'", "is dead and has no letter"),
+        ("delete from attempts", "no attempt says how"),
+        (
+            "insert into attempts select id + 100 + n, delivery_id, n, at, seconds, outcome, status, error, answer, next_at"
+            " from attempts, (with recursive many(n) as (select 1 union select n + 1 from many where n < 200)"
+            " select n from many)",
+            "was tried 201 times",
+        ),
+        (
+            "insert into dead_letter_groups (fingerprint, state, owner, cause, step, channel, destination, title, hint,"
+            " sample, alive, total, first_at, last_at, changed_at) values ('f', 'open', '', '', '', '', '', '', '', 1, 2,"
+            " 2, 0, 0, 0)",
+            "group f counts 2 living letters, and there are 0",
+        ),
     ],
 )
 async def test_what_is_wrong_in_the_store_is_found(rig: Rig, statement: str, words: str) -> None:
@@ -90,6 +104,25 @@ async def test_what_is_wrong_in_the_store_is_found(rig: Rig, statement: str, wor
     await rig.run(spoil)
     found = await rig.read(check, [ONE], books)
     assert any(words in what for what in found), found
+
+
+async def test_what_waits_beyond_its_date_is_told(rig: Rig) -> None:
+    await rig.push(order("W1"))
+    now = clock.now().timestamp()
+    assert await rig.read(unfair, now) == []
+    assert await rig.read(unfair, now + 60) == ["1 messages are overdue by 12 s and nobody takes them"]
+    await rig.flow.translate()
+    assert await rig.read(unfair, now + 60) == ["1 deliveries are overdue by 12 s and nobody takes them"]
+    await rig.run(desk.pause, "keyed", "li", "to see")
+    assert await rig.read(unfair, now + 60) == []
+
+
+async def test_whom_a_person_let_off_need_not_arrive(rig: Rig) -> None:
+    books = await delivered(rig)
+    await rig.push(order("W2", shipping_status="teleported"))
+    await rig.work()
+    two = Accepted("W2", "2026-11-01T09:00:00Z")
+    assert await rig.read(check, [ONE, two], books, Excused(frozenset({"W2"}))) == []
 
 
 async def test_what_still_moves_is_told(rig: Rig) -> None:
