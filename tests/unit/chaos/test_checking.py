@@ -82,15 +82,15 @@ async def test_what_never_arrived_is_found(rig: Rig) -> None:
         ("update messages set state = 'dead'", "is dead and has no letter"),
         ("delete from attempts", "no attempt says how"),
         (
-            "insert into attempts select id + 100 + n, delivery_id, n, at, seconds, outcome, status, error, answer, next_at"
-            " from attempts, (with recursive many(n) as (select 1 union select n + 1 from many where n < 200)"
+            "insert into attempts select id + 99 + n, delivery_id, n, at, seconds, outcome, status, error, answer,"
+            " next_at from attempts, (with recursive many(n) as (select 1 union select n + 1 from many where n < 200)"
             " select n from many)",
             "was tried 201 times",
         ),
         (
             "insert into dead_letter_groups (fingerprint, state, owner, cause, step, channel, destination, title, hint,"
-            " sample, alive, total, first_at, last_at, changed_at) values ('f', 'open', '', '', '', '', '', '', '', 1, 2,"
-            " 2, 0, 0, 0)",
+            " sample, alive, total, first_at, last_at, changed_at)"
+            " values ('f', 'open', '', '', '', '', '', '', '', 1, 2, 2, 0, 0, 0)",
             "group f counts 2 living letters, and there are 0",
         ),
     ],
