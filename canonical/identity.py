@@ -117,18 +117,18 @@ def merge(stored: D | None, new: D) -> D:
     return cast("D", newest.model_copy(update={"receiver": other.receiver, "holds": holds}))
 
 
-def settle(stored: D | None, new: D, *, stored_content: str = "") -> Settled:
+def settle(stored: D | None, new: D, *, stored_content: str = "", erased: bool = False) -> Settled:
     """Weigh a message against the document that we have; `stored_content` spares hashing that one again.
 
     An older message that still knows the address is no news but for the address: the verdict is newer, and the
-    document is the stored one completed.
+    document is the stored one completed; not where that was `erased`.
     """
     if stored is None:
         return Settled(Verdict.NEW, new, content_hash(new))
     older = _is_older(new, stored)
     before = stored_content or content_hash(stored)
     merged = merge(stored, new)
-    if merged is stored:
+    if merged is stored or (older and erased):
         return Settled(Verdict.STALE, stored, before, "an older revision than the one we have")
     content = content_hash(merged)
     if content == before:

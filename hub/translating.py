@@ -176,7 +176,9 @@ def _settle_one(
     document, content = mapped.document, mapped.content
     if before is not None:
         stored = type(document).model_validate_json(before["body"])
-        verdict, document, content, why = identity.settle(stored, document, stored_content=before["content"])
+        verdict, document, content, why = identity.settle(
+            stored, document, stored_content=before["content"], erased=before["erased"]
+        )
         if message["reason"] == inbox.AGAIN and not verdict.delivered:
             _same_again(mapped, before, result)
             return
@@ -305,6 +307,7 @@ def _row(mapped: Mapped, document: Any, content: str, before: Mapping[str, Any] 
         "state": str(getattr(document, "state", "") or ""),
         "version": (before["version"] if before else 0) + 1,
         "routed": before["routed"] if before else "",
+        "erased": before["erased"] if before else False,
         "mapping_version": mapped.version,
         "message_id": mapped.message["id"],
         "created_at": before["created_at"] if before else now,

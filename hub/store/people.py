@@ -101,7 +101,7 @@ def erase(connection: Connection, tenant: str, shop: str, subject: str) -> dict[
     made = connection.execute(select(d.id, d.kind, d.body).where(*mine)).all()
     for row in made:
         body = of(tenant, orjson.dumps(without(orjson.loads(row.body), row.kind)))
-        connection.execute(update(documents).where(d.id == row.id).values(body=body))
+        connection.execute(update(documents).where(d.id == row.id).values(body=body, erased=True))
     connection.execute(delete(people).where(people.c.document_id.in_([row.id for row in made])))
     out = (v.tenant == tenant, v.shop == shop, v.subject == subject)
     sent = connection.execute(select(v.id, v.kind, v.body).where(*out)).all()

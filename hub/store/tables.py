@@ -93,6 +93,7 @@ documents = Table(
     Column("version", Integer, nullable=False),  # 1, 2, 3 ... as taken by the hub
     Column("routed", Text, nullable=False, server_default=""),  # destinations that got an earlier version
     Column("review", Boolean, nullable=False, server_default=text("false")),
+    Column("erased", Boolean, nullable=False, server_default=text("false")),  # no older record may complete it
     Column("mapping_version", String(128), nullable=False),
     Column("message_id", Id, nullable=False),
     Column("created_at", Double, nullable=False),

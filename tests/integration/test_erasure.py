@@ -150,6 +150,18 @@ async def test_an_erased_order_still_takes_what_the_platform_says_next(rig: Rig)
     assert rig.bodies()[-1]["state"] == "cancelled"
 
 
+async def test_an_older_record_does_not_bring_back_what_was_erased(rig: Rig) -> None:
+    await rig.push(order("W1", minute=10))
+    await rig.work()
+    wanted = {"phone": "13912345678"}
+    orders = await rig.read(erasure.find, wanted)
+    await rig.run(erasure.erase, wanted, orders, "li", force=False)
+    await rig.push(order("W1", minute=5))  # sent late, by the platform or by a person
+    await rig.work()
+    assert len(rig.seen) == 1
+    assert "13912345678" not in str((await rig.read(views.trace, "W1"))["documents"])
+
+
 async def test_what_is_on_its_way_is_not_erased_unasked(rig: Rig) -> None:
     rig.answer = lambda _request: httpx.Response(503)
     await rig.push(order())

@@ -72,6 +72,7 @@ def test_a_store_of_an_older_hub_is_brought_up_to_date(store_url: str) -> None:
             connection.execute(text("alter table replays drop column tally"))
             connection.execute(text("alter table deliveries drop column unsettled"))
             connection.execute(text("alter table deliveries drop column next_key"))
+            connection.execute(text("alter table documents drop column erased"))
             connection.execute(text("update alembic_version set version_num = '0006'"))
         store.prepare()
         assert differences(store) == []
