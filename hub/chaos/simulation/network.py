@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from hub.chaos.books import NO_LOOK_UP, Mood, books, reaction
+from hub.chaos.books import NO_LOOK_UP, Mood, Reaction, books, reaction
 from hub.chaos.deployment import FIRST_TOKEN
 from hub.chaos.plan import PLATFORM, RECEIVERS, Change
 from hub.chaos.simulation.process import EPOCH, Process
@@ -62,6 +62,8 @@ class Network:
 
     async def _receiver(self, request: httpx.Request, name: str, content: bytes, mood: Mood, answer: Answer) -> None:
         what, key, book = reaction(mood, self.dice), request.headers.get("Idempotency-Key", ""), self.books[name]
+        if mood is Mood.REJECTS and book.honours_keys and key in book.known:
+            what = Reaction()  # who honours keys says again what it said the first time
         book.requests += 1
         await asyncio.sleep(what.waits)
         if what.effect:
