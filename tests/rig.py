@@ -78,9 +78,10 @@ def order(number: str = "W1001", *, minute: int = 0, **changes: Any) -> dict[str
 
 CLOCK = """
 create or replace function public.clock_timestamp() returns timestamptz language sql volatile
-as $$ select pg_catalog.clock_timestamp() + interval '{} seconds' $$
+as $$ select interval '{} seconds'
+    + coalesce(to_timestamp(nullif(current_setting('tests.now', true), '')::float8), pg_catalog.clock_timestamp()) $$
 """
-"""The clock of a database on the tests' server, so many seconds ahead."""
+"""The clock of a database on the tests' server, so many seconds ahead: of the machine, or of a test's virtual time."""
 
 
 class Rig:

@@ -1,18 +1,17 @@
 """A machine whose clock ran ahead and is set back: nothing waits for the hours that it was ahead."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
-import pytest
 
 from hub import clock
 from hub.store import state, views
 from hub.workers import Workers
 from tests.integration.test_dispatch import until, working
 from tests.rig import Rig, order
+from tests.virtual import virtual
 
 AHEAD = timedelta(hours=8)
 TOML = """
@@ -27,20 +26,17 @@ to = ["erp"]
 """
 
 
-@pytest.fixture
-def ahead() -> Iterator[None]:
-    """The clock is eight hours ahead, until it is set back."""
+def run_ahead() -> None:
     clock.agree(clock.system() + AHEAD)
-    yield
-    set_back()
 
 
 def set_back() -> None:
     clock.agree(clock.system())
 
 
-@pytest.mark.usefixtures("ahead")
+@virtual
 async def test_after_a_restart_nothing_waits_for_the_clock(tmp_path: Path) -> None:
+    run_ahead()
     rig = Rig(tmp_path, "sqlite:///hub.db", TOML)
     rig.answer = lambda _request: httpx.Response(503)
     await rig.push(order("W1"))
@@ -60,8 +56,9 @@ async def test_after_a_restart_nothing_waits_for_the_clock(tmp_path: Path) -> No
     await rig.close()
 
 
-@pytest.mark.usefixtures("ahead")
+@virtual
 async def test_a_process_that_runs_notices(tmp_path: Path) -> None:
+    run_ahead()
     rig = Rig(tmp_path, "sqlite:///hub.db", TOML)
     async with working(rig):
         rig.answer = lambda _request: httpx.Response(503)

@@ -1,6 +1,5 @@
 """The store's own trouble is nobody's fault: nothing dies of a full disk, and nothing has to be sent again by hand."""
 
-import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,6 +19,7 @@ from tests.integration.market import Market
 from tests.integration.test_awkward import PAID
 from tests.integration.test_dispatch import until, working
 from tests.rig import ONE, Rig, order
+from tests.virtual import passes, virtual
 
 FULL = OperationalError("commit", None, sqlite3.OperationalError("database or disk is full"))
 
@@ -244,6 +244,7 @@ async def test_a_pull_goes_on_at_once_when_the_store_is_well_again(market: Marke
     assert "cannot be stored" in page.error
 
 
+@virtual
 async def test_the_loops_outlive_it_without_tracebacks_and_say_once_what_it_is(rig: Rig) -> None:
     with capture_logs() as logged:
         async with working(rig):
@@ -255,7 +256,7 @@ async def test_the_loops_outlive_it_without_tracebacks_and_say_once_what_it_is(r
                 for _ in range(200):
                     if len(refused) == 8:
                         break
-                    await asyncio.sleep(0.05)
+                    await passes(0.05)
             assert len(refused) == 8, "the loops try again"
             await rig.push(order("W2"))
             await until(rig, "delivered", "delivered")
