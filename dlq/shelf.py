@@ -252,13 +252,13 @@ def claim(connection: Connection, ids: Sequence[int], now: float) -> list[RowMap
 def unclaim(connection: Connection, ids: Sequence[int], now: float) -> None:
     """Letters that were taken for a replay and could not go are open again."""
     if ids:
-        mine = letters.c.id.in_(list(ids)) & (letters.c.state == State.REPLAYING)
+        mine = letters.c.id.in_(sorted(ids)) & (letters.c.state == State.REPLAYING)
         connection.execute(update(letters).where(mine).values(state=State.OPEN, updated_at=now))
 
 
 def replaying(connection: Connection, about: Sequence[str]) -> dict[str, int]:
     """Which of these are on their way again: what they are about, to the letter."""
-    mine = letters.c.about.in_(list(about)) & (letters.c.state == State.REPLAYING)
+    mine = letters.c.about.in_(sorted(about)) & (letters.c.state == State.REPLAYING)
     return {row.about: row.id for row in connection.execute(select(letters.c.id, letters.c.about).where(mine))}
 
 

@@ -104,7 +104,7 @@ class Dispatch(Outlet):
             self._lines[name].promised -= places
         for row in new.started:
             self._begin(row["destination"], row, doubtful=False)
-        for name in new.waiting & self._lines.keys():
+        for name in sorted(new.waiting & self._lines.keys()):
             self._lines[name].behind = True
             self._lines[name].wake.set()
 

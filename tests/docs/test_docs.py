@@ -53,10 +53,13 @@ def reader(tmp_path: Path) -> Iterator[Callable[..., Reader]]:
 
 
 PLAYED = ("add-a-channel", "add-a-destination", "write-a-mapping", "test-a-mapping", "change-a-mapping")
+SIMULATED = "replay-a-failing-seed"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [*PLAYED, "handle-dead-letters", "watch-the-platforms", "use-a-platform-by-settings"])
+@pytest.mark.parametrize(
+    "page", [*PLAYED, "handle-dead-letters", "watch-the-platforms", "use-a-platform-by-settings", SIMULATED]
+)
 def test_a_how_to_works_as_written(page: str, reader: Callable[..., Reader]) -> None:
     one = reader()
     one.follow(HOW_TO / f"{page}.md")
