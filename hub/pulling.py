@@ -40,6 +40,8 @@ LONG_AGO = timedelta(hours=1)
 """A window that ended earlier is a backfill: what it brings waits behind live orders."""
 RENEWED = "pull.token_renewed"
 """What a pull's error begins with when it is to try again with fresh tokens; a refusal after that is a person's."""
+JUST = 60.0
+"""Seconds in which a token that was renewed is too young to have ended: who is refused then needs a person."""
 KINDS = {"order": Capability.PULL_ORDERS, "refund": Capability.PULL_REFUNDS}
 
 
@@ -73,7 +75,7 @@ async def pull_page(
         talk = channel.pull(kind, window, leased["cursor"], now)
         page = await guarded(converse(http, talk, TIMEOUT, admit=budget(store, shop.name, pull.limit)))
     except NotAuthorised as error:
-        just_renewed = leased["error"].startswith(RENEWED)
+        just_renewed = leased["error"].startswith(RENEWED) and now.timestamp() - leased["updated_at"] < JUST
         if await renewal.renew(store, http, shop, key, channel, fetch=not just_renewed):
             again = Unavailable(error.message, retry_after=0, code=RENEWED)
             await store.run(_failed, shop.name, kind, window, leased, again, now.timestamp())

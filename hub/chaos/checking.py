@@ -82,13 +82,19 @@ OVERDUE = 12.0
 """Seconds after its date within which something that may go has gone, where nothing is at fault."""
 
 
+def paused_pulls(connection: Connection) -> list[str]:
+    """Pulls that wait for a person."""
+    query = select(pulls.c.shop, pulls.c.kind, pulls.c.paused).where(pulls.c.paused != "")
+    return [f"the pull of {row.shop}/{row.kind} is paused: {row.paused}" for row in connection.execute(query)]
+
+
 def between_windows(connection: Connection, kinds: Sequence[str]) -> list[str]:
-    """Pulls that are in the middle of a window."""
+    """Pulls that are in the middle of a window, or of its only page."""
     there = {row.kind: row for row in connection.execute(select(pulls))}
     return [
         f"the pull of {kind}s is in the middle of a window"
         for kind in kinds
-        if kind not in there or there[kind].window_end is not None
+        if kind not in there or there[kind].window_end is not None or there[kind].lease_owner
     ]
 
 

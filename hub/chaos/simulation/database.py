@@ -50,6 +50,9 @@ def _as_the_beginning(work: Callable[[], None]) -> None:
 class Database(ABC):
     """Gives each seed a fresh copy of an empty store, and its own errors to those who deserve them."""
 
+    shared = False
+    """Whether it is a server's, not a file of the seed's own."""
+
     def __init__(self, url: str) -> None:
         self.url = url
         self.engines = open_engines(url)
@@ -194,6 +197,8 @@ class Sqlite(Database):
 
 class Postgresql(Database):
     """A real server, and in it a database for each seed. Its `clock_timestamp()` is the world's."""
+
+    shared = True
 
     def __init__(self, server: "Postgres") -> None:
         self._server, self._name = server, "simulation_empty"

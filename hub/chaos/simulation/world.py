@@ -22,7 +22,7 @@ from typing import Any
 import structlog
 
 from hub import adapting, clock
-from hub.chaos.checking import Accepted, Excused, between_windows, check, restless, unfair
+from hub.chaos.checking import Accepted, Excused, between_windows, check, paused_pulls, restless, unfair
 from hub.chaos.deployment import SECRET, simulated
 from hub.chaos.plan import LASTS, Act, Change, Plan, ProcessFaults, Push, draw_simulated
 from hub.chaos.simulation.database import Database, Postgresql, Sqlite
@@ -37,6 +37,8 @@ from hub.store import Connection, Store
 
 CALM_WITHIN = 60.0
 """Virtual seconds after the last fault within which nothing may wait any more."""
+RESUMES = 3
+"""How often the agent lets pulls go again that paused after the last fault."""
 OVERDUE_LOOKS = 20
 """How often in a row something is found overdue, a quarter of a second apart: a clock that jumps makes it look so."""
 STOPS_WITHIN = 30.0
@@ -170,7 +172,10 @@ class World:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         self.config = self._folder / "hub.toml"
-        self.config.write_text(simulated(ground.database.url, self._key()), encoding="utf-8")
+        store = (
+            ground.database.url if ground.database.shared else "sqlite:///hub.db"
+        )  # beside it
+        self.config.write_text(simulated(store, self._key()), encoding="utf-8")
         ground.database.fresh(self, self._folder)
         self.person = Person(self)
         self._context = contextvars.Context()
@@ -279,10 +284,13 @@ class World:
 
     async def _come_to_rest(self) -> None:
         await self._push(Push(0.0, LAST))  # whatever slowed the intake down must have ended
-        deadline, found, overdue = self.loop.time() + CALM_WITHIN, ["?"], 0
+        deadline, found, overdue, resumes = self.loop.time() + CALM_WITHIN, ["?"], 0, RESUMES
         while found:
             await asyncio.sleep(0.25)
             found = [*self._ask(restless), *self._behind()]
+            if resumes and self._ask(paused_pulls):  # a token that ended before its first use asks for a person
+                resumes -= 1
+                self.person.runs(self.person.resume, "resume all")
             if self.loop.turns > TURNS_AT_MOST:
                 self.broken.append(f"the loop turned {self.loop.turns} times: something spins")
                 break
