@@ -172,9 +172,7 @@ class World:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         self.config = self._folder / "hub.toml"
-        store = (
-            ground.database.url if ground.database.shared else "sqlite:///hub.db"
-        )  # beside it
+        store = ground.database.url if ground.database.shared else "sqlite:///hub.db"  # beside it
         self.config.write_text(simulated(store, self._key()), encoding="utf-8")
         ground.database.fresh(self, self._folder)
         self.person = Person(self)
