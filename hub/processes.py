@@ -11,8 +11,11 @@ from pathlib import Path
 
 from canonical.errors import ConfigError
 
-READY_WITHIN = 30.0
-GRACE = 25.0
+READY_WITHIN = 200.0
+"""Seconds until a process that neither listens nor ends is given up: a guard against hanging, never a measure of the
+machine. Waiting ends with the process; on a machine with much else to do, starting takes many times what it takes."""
+GRACE = 100.0
+"""The same for its end, after which it is killed: several times what the hub itself allows what is under way."""
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from hub.processes import free_port
+from tests.guards import HANGS
 
 ADMIN = Path(sys.executable).with_name("trytond-admin")
 SERVER = Path(sys.executable).with_name("trytond")
@@ -60,7 +61,7 @@ class Erp:
         asked = {"id": 1, "method": "common.server.version", "params": []}
         for _ in range(600):
             with suppress(httpx.HTTPError):
-                if httpx.post(f"{self.url}/rpc/", json=asked, timeout=5).status_code == 200:
+                if httpx.post(f"{self.url}/rpc/", json=asked, timeout=HANGS).status_code == 200:
                     return
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.1)
@@ -71,7 +72,7 @@ class Erp:
         """SIGTERM, or as `kill -9` does."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL if kill else signal.SIGTERM)
-            self._process.wait(20)
+            self._process.wait(HANGS)
             self._process = None
 
     def search(self, model: str, domain: list[Any], *fields: str) -> list[dict[str, Any]]:
@@ -79,7 +80,7 @@ class Erp:
         encoded = base64.urlsafe_b64encode(httpx.Request("GET", "http://x", json=domain).content).decode()
         headers = {"Authorization": f"Bearer {self.key}", "X-Tryton-Context": _context(1)}
         asked = {"d": encoded, "f": list(fields)}
-        answer = httpx.get(f"{self.url}/books/rest/model/{model}", params=asked, headers=headers, timeout=60)
+        answer = httpx.get(f"{self.url}/books/rest/model/{model}", params=asked, headers=headers, timeout=HANGS)
         found: list[dict[str, Any]] = answer.raise_for_status().json()
         return found
 
@@ -145,7 +146,7 @@ class _Rpc:
     """Tryton's JSON-RPC, with which a person sets it up."""
 
     def __init__(self, url: str) -> None:
-        self._http, self._number, self.context = httpx.Client(base_url=url, timeout=120), 0, dict[str, Any]()
+        self._http, self._number, self.context = httpx.Client(base_url=url, timeout=HANGS), 0, dict[str, Any]()
         login = self._ask("common.db.login", ["admin", {"password": PASSWORD}, "en"])
         self.user, token = login[0], login[1]
         session = base64.b64encode(f"admin:{self.user}:{token}".encode()).decode()

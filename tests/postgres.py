@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.chaos.postgres import Postgres
+from tests.guards import HANGS
 
 _KEEPER = 'read _; "$0/pg_ctl" stop -D "$1/data" -m immediate; rm -rf "$1"'
 """Waits for the end of its input, and that comes with the end of the process that holds the other end of it."""
@@ -48,4 +49,4 @@ class Shared(Postgres):
     def end(self) -> None:
         """Stop it, and remove its data."""
         if self._keeper is not None:
-            self._keeper.communicate(timeout=60)
+            self._keeper.communicate(timeout=HANGS)

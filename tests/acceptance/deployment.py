@@ -18,6 +18,7 @@ import tomlkit
 from adapters.sandbox.server import configuration
 from hub.processes import free_port, running
 from tests.acceptance.terminal import HUB, PROJECT, Terminal
+from tests.guards import HANGS
 from tests.rig import order
 
 T = TypeVar("T")
@@ -61,11 +62,11 @@ class Deployment:
         return (self.folder / "hub.log").read_text("utf-8", "replace")
 
 
-def eventually(what: Callable[[], T], seconds: float = 20) -> T:
+def eventually(what: Callable[[], T]) -> T:
     """The first truthy answer."""
-    deadline = time.perf_counter() + seconds
+    deadline = time.perf_counter() + HANGS
     while not (found := what()):
-        assert time.perf_counter() < deadline, "it did not happen in time"
+        assert time.perf_counter() < deadline, "it does not happen"
         time.sleep(0.1)
     return found
 
@@ -75,7 +76,7 @@ def deployed(folder: Path, base: str, **taobao: Any) -> Iterator[Deployment]:
     """A deployment beside a sandbox at `base`; `taobao` adds to that shop's settings."""
     port, plain = free_port(), configuration(base)
     shutil.copytree(PROJECT / "mappings", folder / "mappings")
-    erp = plain["destinations"]["erp"] | {"retry": {"first": "300ms", "factor": 2, "most": "1s"}, "timeout": "5s"}
+    erp = plain["destinations"]["erp"] | {"retry": {"first": "300ms", "factor": 2, "most": "1s"}, "timeout": "20s"}
     config = {
         "hub": {"store": "sqlite:///hub.db", "listen": f"127.0.0.1:{port}", "mappings": "mappings"},
         "shops": {"site": SITE, "taobao": {"channel": "taobao", "pull": False} | plain["shops"]["taobao"] | taobao},
@@ -83,14 +84,14 @@ def deployed(folder: Path, base: str, **taobao: Any) -> Iterator[Deployment]:
         "routes": ROUTES,
     }
     (folder / "hub.toml").write_text(tomlkit.dumps(config), encoding="utf-8")
-    with httpx.Client(base_url=base, timeout=10) as control:
+    with httpx.Client(base_url=base, timeout=HANGS) as control:
         yield Deployment(Terminal(folder), port, control)
 
 
-def stopped(process: subprocess.Popen[bytes], number: int, within: float) -> int:
-    """Send a signal; the exit code, which must come in time."""
+def stopped(process: subprocess.Popen[bytes], number: int) -> int:
+    """Send a signal; the exit code. It must come by itself: nobody kills the process meanwhile."""
     process.send_signal(number)
-    return process.wait(within)
+    return process.wait(HANGS)
 
 
 def sold(number: str, sku: str = "MUG-BLUE-350", **changes: Any) -> dict[str, Any]:

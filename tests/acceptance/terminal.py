@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.guards import HANGS
+
 HUB = (sys.executable, "-m", "hub")
 PROJECT = Path(__file__).parents[2]
 
@@ -44,7 +46,7 @@ class Terminal:
         given: bytes = b"",
         code: int = 0,
         variables: Mapping[str, str] | None = None,
-        within: float = 60,
+        within: float = HANGS,
     ) -> Said:
         done = subprocess.run(
             [*HUB, *map(str, words)],

@@ -10,20 +10,21 @@ import pytest
 from hub import demo, wiring
 from hub.processes import free_port
 from tests.acceptance.deployment import eventually
+from tests.guards import HANGS
 
 
 @pytest.mark.slow
 def test_the_balance_holds_after_a_kill(tmp_path: Path) -> None:
     port = free_port()
-    with demo.sandbox(tmp_path, orders=60, spread=8) as base, httpx.Client(base_url=base, timeout=10) as control:
+    with demo.sandbox(tmp_path, orders=60, spread=8) as base, httpx.Client(base_url=base, timeout=HANGS) as control:
         config = demo.write_config(tmp_path, base, port)
         control.post("/control/receiver/wms", json={"drop_every": 9}).raise_for_status()
         control.post("/control/receiver/erp", json={"fail_from": 5, "fail_until": 8}).raise_for_status()
         with demo.hub_process(tmp_path, config, port) as process:
             control.post("/control/start", json={"hub_url": f"http://127.0.0.1:{port}"}).raise_for_status()
-            eventually(lambda: control.get("/control/report").json()["receivers"]["wms"]["taken"] >= 10, 60)
+            eventually(lambda: control.get("/control/report").json()["receivers"]["wms"]["taken"] >= 10)
             os.kill(process.pid, signal.SIGKILL)
-            assert process.wait(5) == -signal.SIGKILL
+            assert process.wait(HANGS) == -signal.SIGKILL
         with demo.hub_process(tmp_path, config, port):
             store = wiring.build(config).store
             try:

@@ -17,6 +17,7 @@ from hub.processes import free_port, running, stop
 from hub.store import Store, views
 from tests.acceptance.deployment import eventually, stopped
 from tests.acceptance.terminal import HUB
+from tests.guards import HANGS
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def quiet(control: httpx.Client, store: Store) -> bool:
                 (p["shop"], p["kind"]) for p in views.pull_states(connection) if (p["reached"] or 0) > since
             } == set(pulls)
 
-    eventually(looked, 150)
+    eventually(looked)
     with store.look() as connection:
         return bool(demo.progress(connection, report)["waiting"] == 0)
 
@@ -61,7 +62,7 @@ def test_a_killed_worker_loses_nothing_and_the_others_go_on(tmp_path: Path, post
     port = free_port()
     with ExitStack() as stack:
         base = stack.enter_context(demo.sandbox(tmp_path, orders=80, spread=12))
-        control = stack.enter_context(httpx.Client(base_url=base, timeout=10))
+        control = stack.enter_context(httpx.Client(base_url=base, timeout=HANGS))
         config = demo.write_config(tmp_path, base, port)
         text = config.read_text("utf-8").replace("sqlite:///hub.db", postgres_url)
         config.write_text(text.replace("[hub]\n", '[hub]\nlease = "3s"\n'), encoding="utf-8")
@@ -74,16 +75,16 @@ def test_a_killed_worker_loses_nothing_and_the_others_go_on(tmp_path: Path, post
         store = wiring.build(config).store
         stack.callback(store.close)
         control.post("/control/start", json={"hub_url": f"http://127.0.0.1:{port}"}).raise_for_status()
-        eventually(lambda: all(delivered(tmp_path, name) > 5 for name in ("first", "second")), 40)
+        eventually(lambda: all(delivered(tmp_path, name) > 5 for name in ("first", "second")))
         os.kill(doomed.pid, signal.SIGKILL)
-        assert doomed.wait(5) == -signal.SIGKILL
+        assert doomed.wait(HANGS) == -signal.SIGKILL
         third = stack.enter_context(working(config, "third"))
-        assert stopped(second, signal.SIGTERM, 20) == 0, "the third one finds what the others left"
-        eventually(lambda: quiet(control, store), 180)
+        assert stopped(second, signal.SIGTERM) == 0, "the third one finds what the others left"
+        eventually(lambda: quiet(control, store))
         outcome = demo.Outcome()
         demo.books(control, store, outcome)
         audit = control.get("/control/audit/erp").json()
-        assert [stopped(process, signal.SIGTERM, 20) for process in (third, serving)] == [0, 0]
+        assert [stopped(process, signal.SIGTERM) for process in (third, serving)] == [0, 0]
     holds(outcome, audit)
     names = ("serve", "first", "second", "third")
     assert [delivered(tmp_path, name) > 0 for name in names] == [False, True, True, True]

@@ -24,6 +24,7 @@ from hub import clock, wire
 from hub.processes import free_port, running
 from hub.store import Store, outbox, views
 from tests.erp import TAX, Erp
+from tests.guards import HANGS
 from tests.rig import order
 
 SKUS = ["CUP-1", "CUP-2", "PLATE-1"]
@@ -104,7 +105,7 @@ def test_its_books_are_the_channels_books(erp: Erp, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hub", "run", "-c", str(config), "--log-level", "warning"]
     store = Store(f"sqlite:///{tmp_path}/hub.db")
     with running(command, tmp_path / "log", port):
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as front:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=HANGS) as front:
             for record in told:
                 raw = json.dumps(record, ensure_ascii=False).encode()
                 signature = hmac.new(b"front-door", raw, hashlib.sha256).hexdigest()

@@ -197,6 +197,34 @@ def no_test_sleeps(source: Source) -> Iterator[str]:
             yield _at(source, node, f"sleeps: {ast.unparse(node)}")
 
 
+def no_real_pauses(source: Source) -> Iterator[str]:
+    """No asyncio.sleep(x) with x > 0 outside of tests/acceptance, but in a test that is @virtual.
+
+    sleep(0) only lets others run. A helper of virtual tests calls tests.virtual.passes, which refuses a real loop.
+    """
+    if source.path.startswith("tests/acceptance/") or source.path in _REALLY_PAUSES:
+        return
+    names = _full_names(source)
+    free = {
+        inner
+        for function in source.functions()
+        if any(_full_name(decorator, names) == "tests.virtual.virtual" for decorator in function.decorator_list)
+        for inner in ast.walk(function)
+    }
+    for node in source.walk():
+        if not isinstance(node, ast.Call) or _full_name(node.func, names) != "asyncio.sleep" or node in free:
+            continue
+        if [ast.unparse(argument) for argument in node.args] != ["0"]:
+            yield _at(source, node, f"pauses for real: {ast.unparse(node)}")
+
+
+_REALLY_PAUSES: Mapping[str, str] = {
+    "tests/virtual.py": "its `passes` makes sure that the loop is a virtual one",
+    "tests/unit/hub/test_transport.py": "a real server that drips: no assertion depends on how fast",
+}
+"""Files of tests that may call asyncio.sleep, and why."""
+
+
 def failures_are_not_repeated(source: Source) -> Iterator[str]:
     """No test is marked to run again when it fails: that hides an error, of the test or of the hub."""
     for node in source.walk():

@@ -21,6 +21,7 @@ OF_THE_TESTS: list[Rule] = [
     rules.clock_is_not_read_at_import,
     rules.every_test_asserts,
     rules.no_test_sleeps,
+    rules.no_real_pauses,
     rules.failures_are_not_repeated,
     rules.own_code_is_not_patched,
 ]
@@ -84,6 +85,14 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (rules.every_test_asserts, "tests/unit/test_x.py", "def test_x():\n    assert f() == 1\n    assert True"),
     (rules.no_test_sleeps, "tests/unit/test_x.py", "import time\ntime.sleep(1)"),
     (rules.no_test_sleeps, "tests/docs/runner.py", "from time import sleep as wait\nwait(0.1)"),
+    (rules.no_real_pauses, "tests/unit/test_x.py", "import asyncio\nasync def test_x():\n    await asyncio.sleep(0.1)"),
+    (rules.no_real_pauses, "tests/rig.py", "from asyncio import sleep as wait\nasync def f(x):\n    await wait(x)"),
+    (
+        rules.no_real_pauses,
+        "tests/unit/test_x.py",
+        "import asyncio\nfrom tests.virtual import virtual\n@virtual\nasync def test_x():\n    f()\n\n"
+        "async def test_y():\n    await asyncio.sleep(9)",
+    ),
     (rules.failures_are_not_repeated, "tests/unit/test_x.py", "@pytest.mark.flaky(reruns=3)\ndef test_x():\n    f()"),
     (rules.failures_are_not_repeated, "tests/unit/test_x.py", "from flaky import flaky"),
     (rules.own_code_is_not_patched, "tests/unit/test_x.py", "from unittest.mock import patch"),
@@ -112,6 +121,14 @@ ALLOWED: list[tuple[Rule, str, str]] = [
     *((rules.every_test_asserts, "tests/unit/test_x.py", f"def test_x():\n    assert {text}") for text in CAN_FAIL),
     (rules.no_test_sleeps, "tests/acceptance/test_x.py", "import time\ntime.sleep(1)"),
     (rules.no_test_sleeps, "tests/unit/test_x.py", "process.wait(1)\nawait asyncio.sleep(0)"),
+    (rules.no_real_pauses, "tests/acceptance/test_x.py", "import asyncio\nasync def f():\n    await asyncio.sleep(1)"),
+    (rules.no_real_pauses, "tests/unit/test_x.py", "import asyncio\nasync def f():\n    await asyncio.sleep(0)"),
+    (
+        rules.no_real_pauses,
+        "tests/unit/test_x.py",
+        "import asyncio\nfrom tests.virtual import virtual\n@virtual\nasync def test_x():\n"
+        "    async def f():\n        await asyncio.sleep(9)",
+    ),
     (rules.failures_are_not_repeated, "tests/unit/test_x.py", "@pytest.mark.slow\ndef test_x():\n    assert retry()"),
     (rules.own_code_is_not_patched, "tests/unit/test_x.py", "monkeypatch.setattr(sys, 'argv', [])"),
 ]

@@ -6,7 +6,7 @@ A fenced block is told what it is by the comment before it:
     <!-- file: PATH, at the end -->          it is added to that file
     <!-- file: PATH, after: LINE -->         it is added behind that line
     <!-- background: until URL -->           its command keeps running; go on when the URL answers
-    <!-- again, until it fits -->            the output may need some seconds to come out as shown
+    <!-- again, until it fits -->            the output may need a while to come out as shown
     <!-- exit: N -->                         the command ends with N instead of 0
     <!-- again, until it fits; exit: N -->   both
     <!-- not run: WHY -->                    for the reader only
@@ -32,11 +32,10 @@ import httpx
 
 from hub.chaos import postgres as servers
 from hub.processes import free_port
+from tests.guards import HANGS
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOKED_AT = frozenset({"text", "mermaid", "http"})
-PATIENCE = 30.0
-"""Seconds that a background command may take to answer, or an output to come out as shown."""
 _END = "--- end of command"
 _ADDRESS = re.compile(r"127\.0\.0\.1:(\d{4,5})")
 
@@ -114,10 +113,10 @@ class Reader:
             process.send_signal(signal.SIGTERM)
         for process in self._kept:
             try:
-                process.wait(15)
+                process.wait(HANGS)
             except subprocess.TimeoutExpired:
                 process.kill()
-        self._shell.communicate(timeout=15)
+        self._shell.communicate(timeout=HANGS)
 
     # -- files ---------------------------------------------------------------------------------------------------
 
@@ -147,7 +146,7 @@ class Reader:
             return
         ending = re.search(r"\bexit: (\d+)", block.told)
         code = int(ending[1]) if ending else 0
-        patience = PATIENCE if "again, until it fits" in block.told else 0.0
+        patience = HANGS if "again, until it fits" in block.told else 0.0
         for command, expected in commands:
             last = command == commands[-1][0]
             self._expect(command, expected, code if last else 0, patience, where)
@@ -190,10 +189,10 @@ class Reader:
                     ["bash", "-c", script], cwd=self.folder, env=self._environment, stdout=output, stderr=output
                 )
             )
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + HANGS
         while time.monotonic() < deadline and not _ended(self._kept[-1], 0.1):
             with suppress(httpx.HTTPError):
-                if httpx.get(url, timeout=2).status_code < 500:
+                if httpx.get(url, timeout=HANGS).status_code < 500:
                     return
         raise AssertionError(f"{where}: $ {command}\n{url} does not answer:\n{log.read_text('utf-8')}")
 

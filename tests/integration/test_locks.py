@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from dlq import groups
 from hub import clock
 from hub.store import inbox, leases
 from hub.store.tables import deliveries
+from tests.guards import HANGS
 from tests.rig import Rig, order
 
 
@@ -20,6 +22,16 @@ def pushed(*names: str) -> Sequence[inbox.Incoming]:
     ]
 
 
+WAITING = text("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+
+
+async def all_wait(rig: Rig, *tasks: asyncio.Task[Any]) -> None:
+    """Until each of these stands before a lock, as PostgreSQL itself tells."""
+    async with asyncio.timeout(HANGS):
+        while await rig.read(lambda connection: connection.execute(WAITING).scalar_one()) < len(tasks):
+            assert not any(task.done() for task in tasks), "it was to wait"
+
+
 async def test_the_same_pushes_in_another_order(postgres_url: str, tmp_path: Path) -> None:
     rig = Rig(tmp_path, postgres_url)
     with rig.hub.store.begin() as connection:
@@ -28,7 +40,7 @@ async def test_the_same_pushes_in_another_order(postgres_url: str, tmp_path: Pat
             asyncio.create_task(rig.run(inbox.accept, pushed(*names)))
             for names in (("one", "middle", "two"), ("two", "middle", "one"))
         ]
-        await asyncio.sleep(0.5)
+        await all_wait(rig, *both)
         connection.rollback()
     (new, _), (newer, _) = await asyncio.gather(*both)
     assert len(new) + len(newer) == 3
@@ -44,7 +56,7 @@ async def test_a_heartbeat_waits_for_no_outcome(postgres_url: str, tmp_path: Pat
     now, owner = clock.now().timestamp(), rig.hub.store.owner
     with rig.hub.store.begin() as connection:
         connection.execute(select(deliveries).where(deliveries.c.id == ids[0]).with_for_update())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS):
             await rig.run(leases.heartbeat, ids, owner, now, 1000.0, {})
             assert await rig.run(leases.reap, now, {}) == 0
     query = select(deliveries.c.lease_until).where(deliveries.c.id.in_(ids)).order_by(deliveries.c.id)
@@ -61,7 +73,7 @@ async def test_two_have_the_first_letter_of_a_group(postgres_url: str, tmp_path:
     with rig.hub.store.begin() as connection:
         groups.keep(connection, [died], now)
         other = asyncio.create_task(rig.run(groups.keep, [died], now))
-        await asyncio.sleep(0.5)
+        await all_wait(rig, other)
     await other
     (group,) = await rig.read(groups.find)
     assert (group["total"], group["count"]) == (2, 2)

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.guards import HANGS
 from tests.rig import Rig, order
 
 LONG = "W" * 300
@@ -52,7 +53,7 @@ async def test_what_a_text_may_hold_goes_through(rig: Rig) -> None:
 async def test_any_answer_can_be_written_down(rig: Rig, what: str, status: int, state: str) -> None:
     rig.answer = lambda _request: httpx.Response(status, content=ANSWERS[what])
     await rig.push(order("W1"))
-    await asyncio.wait_for(rig.work(), 60)
+    await asyncio.wait_for(rig.work(), HANGS)
     assert await rig.states() == [state]
     assert [letter["cause"] for letter in await rig.open_letters()] == ["delivery.refused"] * (state == "dead")
 
@@ -62,5 +63,5 @@ async def test_a_refused_order_of_any_worth_becomes_a_letter(rig: Rig) -> None:
     line = {"id": "1", "sku": "CUP-1", "title": "杯", "quantity": 1, "price": amount, "total": amount}
     rig.answer = lambda _request: httpx.Response(422)
     await rig.push(order("W1", goods=amount, total=amount, paid=amount, items=[line]))
-    await asyncio.wait_for(rig.work(), 60)
+    await asyncio.wait_for(rig.work(), HANGS)
     assert [letter["cause"] for letter in await rig.open_letters()] == ["delivery.refused"]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.guards import HANGS
+
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("hub", "adapters", "canonical", "dlq", "mappings")
 
@@ -16,7 +18,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """A wheel built from this folder."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=HANGS)
     (built,) = folder.glob("*.whl")
     return zipfile.ZipFile(built)
 

@@ -64,7 +64,7 @@ def outcomes() -> list[tuple[str, float]]:
     found: list[tuple[str, float]] = []
 
     async def one(name: str, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        await passes(seconds)
         await asyncio.to_thread(lambda: found.append((name + HOST.get().random_bytes(2).hex(), clock.tick())))
 
     @virtual

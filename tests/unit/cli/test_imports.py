@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from hub.cli.app import MODULES, app
 from hub.store import Store
+from tests.guards import HANGS
 
 HEAVY = {
     "aiohttp",
@@ -44,7 +45,7 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 def loaded(folder: Path, *words: str) -> tuple[int, set[str]]:
     """The command's exit code, and the modules that are loaded when it ends."""
     command = [sys.executable, "-c", _RUN, *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=HANGS, check=True)
     code, modules = json.loads(done.stderr.splitlines()[-1])
     return code, set(modules)
 

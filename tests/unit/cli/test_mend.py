@@ -12,6 +12,7 @@ import pytest
 
 from hub.store import audit
 from hub.wiring import build
+from tests.guards import HANGS
 from tests.unit.cli.terminal import Terminal
 
 SHIPPED = Path(__file__).parents[3] / "mappings" / "channels" / "generic"
@@ -130,7 +131,7 @@ def at_a_terminal(shop: Terminal, *words: str, typed: bytes) -> tuple[int, str]:
     with subprocess.Popen(command, cwd=shop.folder, stdin=slave, stdout=subprocess.PIPE, stderr=slave) as process:
         os.close(slave)
         os.write(master, typed)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=HANGS)
     os.close(master)
     return process.returncode, out.decode()
 

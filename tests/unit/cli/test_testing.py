@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.guards import HANGS
 from tests.unit.cli.terminal import Terminal
 
 MAPPING = """
@@ -89,7 +90,6 @@ def watching(site: Terminal) -> Iterator["subprocess.Popen[str]"]:
     process.communicate()
 
 
-@pytest.mark.timeout(60)
 def test_watching_runs_again_when_a_file_changes(site: Terminal, watching: "subprocess.Popen[str]") -> None:
     assert watching.stdout is not None
 
@@ -107,6 +107,6 @@ def test_watching_runs_again_when_a_file_changes(site: Terminal, watching: "subp
     (site.folder / "mappings/channels/harbor/cases/order-more.json").write_text(json.dumps(CASE))
     assert run()["passed"] == 2
     watching.send_signal(signal.SIGINT)
-    out, err = watching.communicate(timeout=20)
+    out, err = watching.communicate(timeout=HANGS)
     assert (watching.returncode, out) == (0, "")
     assert "Traceback" not in err

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from hub.processes import free_port, release_port
+from tests.guards import HANGS
 
 IP_LOCAL_PORT_RANGE = 51
 """Linux 6.3 and newer: the ports that the kernel may choose for one socket."""
@@ -50,7 +51,7 @@ def test_a_server_may_come_and_go_on_its_port(reserved: int) -> None:
 def takes(port: int) -> subprocess.CompletedProcess[str]:
     """Another process binds the port, as a server without SO_REUSEADDR does, or another reservation."""
     command = [sys.executable, "-c", TAKES, str(port)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANGS, check=False)
 
 
 def test_another_process_does_not_get_it(reserved: int) -> None:

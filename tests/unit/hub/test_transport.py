@@ -92,11 +92,10 @@ async def test_an_answer_without_end_is_cut_off() -> None:
 
 
 async def test_an_answer_that_drips_is_in_doubt_when_its_time_is_up() -> None:
-    async with server(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", then=b"x", times=50, pause=0.1)) as url:
-        started = asyncio.get_running_loop().time()
+    head, often = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", 1_000_000  # it outlasts every patience
+    async with server(saying(head, then=b"x", times=often, pause=0.1)) as url:
         with pytest.raises(InDoubt):
             await post(url, timeout=0.5)
-        assert asyncio.get_running_loop().time() - started < 3
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from adapters.sandbox import configuration
 from adapters.sandbox.receiver import Behaviour
 from canonical.errors import Refused
 from hub.mapping import expression
+from tests.guards import HANGS
 from tests.unit.sandbox.conversation import Hands, client_of, sandbox, talk_through
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -109,7 +110,7 @@ def test_the_process_serves_plays_cuts_connections_and_ends_quietly() -> None:
         assert process.stdout is not None
         base = json.loads(process.stdout.readline())["listening"]
         try:
-            with httpx.Client(base_url=base, timeout=10) as client:
+            with httpx.Client(base_url=base, timeout=HANGS) as client:
                 started = client.post("/control/start", json={"hub_url": "http://127.0.0.1:9"}).json()
                 again = client.post("/control/start", json={"hub_url": "http://127.0.0.1:9"}).json()
                 stories = client.get("/control/stories").json()
@@ -121,7 +122,7 @@ def test_the_process_serves_plays_cuts_connections_and_ends_quietly() -> None:
                     cut = str(error)
         finally:
             process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=HANGS)
     assert started == again
     assert len(stories) == 10
     assert "disconnected" in cut

@@ -34,7 +34,7 @@ class Stream:
         if self.taken == len(self.parts):
             if self.ends:
                 return {"type": "http.disconnect"}
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         self.taken += 1
         more = not (self.ends and self.taken == len(self.parts))
         return {"type": "http.request", "body": self.parts[self.taken - 1], "more_body": more}
