@@ -121,7 +121,8 @@ class Rig:
 
     async def sweep(self) -> int:
         """What the sweeper does."""
-        return await self.hub.store.run(sweep, clock.now().timestamp(), self.hub.config.timeouts, Held())
+        swept = await self.hub.store.run(sweep, clock.now().timestamp(), self.hub.config.timeouts, Held())
+        return swept.mended
 
     async def pass_by(self, seconds: float) -> None:
         """Let time pass for everything that waits, by whichever clock the store goes."""

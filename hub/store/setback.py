@@ -27,7 +27,7 @@ def take_off(connection: Connection, seconds: float, now: float) -> None:
     inspector = inspect(connection)
     for name in inspector.get_table_names():
         there = {found["name"] for found in inspector.get_columns(name)}
-        for moment in there.intersection(MOMENTS):
+        for moment in sorted(there.intersection(MOMENTS)):
             shown = table(name, column(moment, Double))
             ahead = shown.c[moment]
             connection.execute(update(shown).where(ahead > now).values({moment: ahead - seconds}))

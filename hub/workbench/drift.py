@@ -107,7 +107,7 @@ class Drift:
         if cursor is None:
             return 0
         rows, at = await store.read(drift.behind, cursor, pace.limit, pace.backlog, now - pace.lag)
-        shapes = {(row["shop"], row["kind"]) for row in rows}
+        shapes = sorted({(row["shop"], row["kind"]) for row in rows})
         kept = await store.read(lambda c: {shape: drift.profile(c, *shape) for shape in shapes})
         learned = await asyncio.to_thread(self._learn, rows, kept)
         for item in await store.run(self._keep, learned, at, now):
