@@ -59,6 +59,11 @@ def probing(circuit: Circuit, now: float, timeout: float) -> Circuit:
     return replace(circuit, state=HALF_OPEN, until=now + timeout + 1)
 
 
+def probed_nothing(circuit: Circuit, now: float) -> Circuit:
+    """The circuit after a probe that ended without a word from the destination: the next one need not wait."""
+    return replace(circuit, until=now) if circuit.state == HALF_OPEN else circuit
+
+
 def observe(circuit: Circuit, policy: Breaker, good: int, bad: int, now: float) -> Circuit:
     """The circuit after so many good answers and outages."""
     if circuit.forced or good + bad == 0:

@@ -1,6 +1,7 @@
 """From the outbox to a destination and back: claim, one attempt, record in batches."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,6 +61,24 @@ class Claim:
     doubtful: frozenset[int] = frozenset()
     wait: float | None = None  # seconds until a budget or a breaker lets more through
     more: bool = False  # there may be more of them in the store
+    until: float = math.inf  # when the lease on them ends; see Lease
+
+
+@dataclass(slots=True)
+class Lease:
+    """Until when, by clock.tick, a delivery is certainly this process's to send. The store's own lease ends no earlier;
+    where no other process can take it over, it has no end."""
+
+    until: float = math.inf
+
+    def lasts(self, seconds: float) -> bool:
+        """Whether it holds for so long from now."""
+        return clock.tick() + seconds <= self.until
+
+
+class TooLate(Exception):
+    """A request was about to leave under a lease that has ended, or ends before an answer must have come: the process
+    was stopped for a while, and somebody else may have asked and sent since. Nothing is recorded: the row is theirs."""
 
 
 def claim(
@@ -135,6 +154,7 @@ class Course:
     document itself was on its way, not only the question about it."""
 
     doubtful: bool
+    lease: Lease = field(default_factory=Lease)
     pushed: bool = False
     log: Log = field(default_factory=Log)
     problems: Sequence[Problem] = ()
@@ -165,7 +185,7 @@ class Course:
 
 
 async def attempt(http: httpx.AsyncClient, target: Target, row: Mapping[str, Any], course: Course) -> Result:
-    """Try one delivery once. Never raises HubError: every ending is a Result.
+    """Try one delivery once. Never raises HubError: every ending is a Result, unless it comes TooLate.
 
     What is in doubt is asked about before anything else can go wrong with it, and as it was sent.
     """
@@ -186,7 +206,7 @@ async def attempt(http: httpx.AsyncClient, target: Target, row: Mapping[str, Any
                 raise MappingFailed("the destination's mapping could not render the document")
             course.log, course.pushed = Log(), True
             push = target.adapter.push(delivery, clock.now())
-            receipt = await converse(http, push, target.section.timeout, course.log)
+            receipt = await converse(http, push, target.section.timeout, course.log, _in_time(target, course))
     except HubError as error:
         return _failed(target, row, error, course)
     said = _ALREADY_THERE if receipt.already_there else "delivered"
@@ -198,11 +218,21 @@ def broken(target: Target, row: Mapping[str, Any], error: HubError, course: Cour
     return _failed(target, row, error, course)
 
 
+def _in_time(target: Target, course: Course) -> Callable[[], Awaitable[None]]:
+    """What is awaited before each request."""
+
+    async def admit() -> None:
+        if not course.lease.lasts(target.section.timeout):
+            raise TooLate
+
+    return admit
+
+
 async def _asked(http: httpx.AsyncClient, target: Target, delivery: Delivery, course: Course) -> Receipt | None:
     """Whether a delivery in doubt arrived; None: it did not, or may be sent again unasked."""
     if target.adapter.can_look_up:
         asked = target.adapter.look_up(delivery, clock.now())
-        found = await converse(http, asked, target.section.timeout, course.log)
+        found = await converse(http, asked, target.section.timeout, course.log, _in_time(target, course))
         course.doubtful = False
         return None if found is None else Receipt(found.reference, already_there=True)
     if target.section.in_doubt == "ask":
@@ -323,7 +353,12 @@ def _after(
     for kind in sorted({result.row["kind"] for result in group}):
         bad = sum(r.outage is True for r in group if r.row["kind"] == kind)
         good = sum(r.outage is False for r in group if r.row["kind"] == kind)
-        turned[kind] = breaker.observe(circuits.get(kind, breaker.Circuit()), section.breaker, good, bad, now)
+        circuit = circuits.get(kind, breaker.Circuit())
+        turned[kind] = (
+            breaker.observe(circuit, section.breaker, good, bad, now)
+            if good or bad
+            else breaker.probed_nothing(circuit, now)
+        )
     if turned != circuits:
         state.keep_destination(connection, name, now, circuits=turned)
         acts += _turns(name, circuits, turned)

@@ -6,13 +6,14 @@ deliveries are stored with this process's lease and begin as soon as they are on
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from hub.delivering import Claim
+from hub.delivering import Claim, Lease
 from hub.store import StoreTrouble
 from hub.store.outbox import Enqueued
 
@@ -50,8 +51,9 @@ class Outlet:
         """Places that are free now, by destination; they are kept until `start`."""
         return {}
 
-    def start(self, promised: Mapping[str, int], new: Enqueued) -> None:
-        """Begin with what was stored for this process, give back the rest of the places, look for what waits."""
+    def start(self, promised: Mapping[str, int], new: Enqueued, until: float = math.inf) -> None:
+        """Begin with what was stored for this process under leases that end then (by clock.tick), give back the rest of
+        the places, look for what waits."""
 
     def look(self) -> None:
         """There may be more in the store."""
@@ -77,14 +79,14 @@ class Dispatch(Outlet):
         self,
         most: Mapping[str, int],
         claim: Callable[[str, int], Awaitable[Claim]],
-        deliver: Callable[[str, Mapping[str, Any], bool], Awaitable[None]],
+        deliver: Callable[[str, Mapping[str, Any], bool, Lease], Awaitable[None]],
         *,
         alone: bool,
     ) -> None:
         self._lines = {name: _Line(places) for name, places in most.items()}
         self._claim, self._deliver = claim, deliver
         self._soon = IDLE if alone else SOON
-        self.sending: set[int] = set()
+        self.sending: dict[int, Lease] = {}
         self.tasks: dict[asyncio.Task[None], None] = {}
         self.stopping = asyncio.Event()
 
@@ -98,12 +100,12 @@ class Dispatch(Outlet):
             self._lines[name].promised += places
         return promised
 
-    def start(self, promised: Mapping[str, int], new: Enqueued) -> None:
+    def start(self, promised: Mapping[str, int], new: Enqueued, until: float = math.inf) -> None:
         """Begin with what was stored for this process; see Outlet."""
         for name, places in promised.items():
             self._lines[name].promised -= places
         for row in new.started:
-            self._begin(row["destination"], row, doubtful=False)
+            self._begin(row["destination"], row, False, Lease(until))
         for name in sorted(new.waiting & self._lines.keys()):
             self._lines[name].behind = True
             self._lines[name].wake.set()
@@ -140,17 +142,17 @@ class Dispatch(Outlet):
                 trouble = waits()
                 line.behind = claim.more
                 for row in claim.rows:
-                    self._begin(name, row, doubtful=row["id"] in claim.doubtful)
+                    self._begin(name, row, row["id"] in claim.doubtful, Lease(claim.until))
                 idle = self._soon if claim.rows else min(2 * idle, IDLE)
                 wait = claim.wait
                 if len(claim.rows) == free:
                     continue
             await self._pause(IDLE if line.free <= 0 else min(idle, wait or IDLE), line.wake)
 
-    def _begin(self, name: str, row: Mapping[str, Any], *, doubtful: bool) -> None:
+    def _begin(self, name: str, row: Mapping[str, Any], doubtful: bool, lease: Lease) -> None:
         line = self._lines[name]
         line.busy += 1
-        task = asyncio.create_task(self._one(name, row, doubtful))
+        task = asyncio.create_task(self._one(name, row, doubtful, lease))
         self.tasks[task] = None
 
         def end(_: asyncio.Task[None]) -> None:
@@ -161,14 +163,16 @@ class Dispatch(Outlet):
 
         task.add_done_callback(end)
 
-    async def _one(self, name: str, row: Mapping[str, Any], doubtful: bool) -> None:
-        self.sending.add(row["id"])
+    async def _one(self, name: str, row: Mapping[str, Any], doubtful: bool, lease: Lease) -> None:
+        number = row["id"]
+        self.sending[number] = lease
         try:
-            await self._deliver(name, row, doubtful)
+            await self._deliver(name, row, doubtful, lease)
         except Exception:  # its outcome is not on disk: the lease will run out, then it is in doubt
             log.exception("deliver.unrecorded", destination=name)
         finally:
-            self.sending.discard(row["id"])
+            if self.sending.get(number) is lease:  # else this process has taken it once more meanwhile
+                del self.sending[number]
 
     async def _pause(self, seconds: float, wake: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):

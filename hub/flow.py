@@ -5,8 +5,10 @@ item is taken out of its batch and dealt with alone.
 """
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -208,6 +210,10 @@ class Flow:
     def _hold(self, timeout: float = 0.0) -> inbox.Hold:
         return inbox.Hold(self.store.owner, leases.lasting(self.config.hub.lease, timeout))
 
+    def _until(self, hold: inbox.Hold) -> float:
+        """When leases that are about to be taken end, by clock.tick; alone, nobody takes anything over."""
+        return math.inf if self.store.alone else clock.tick() + hold.lease
+
     def drop_kept(self) -> None:
         """Hold on to nothing any more: what this process was given and has not begun is the store's to give away."""
         self.keeps, self._kept = False, []
@@ -250,6 +256,7 @@ class Flow:
         now, places, new = clock.now().timestamp(), self.outlet.promise(), outbox.Enqueued()
         sections = {name: self.targets[name].section for name in places}
         hold = self._hold(max((section.timeout for section in sections.values()), default=0.0))
+        until = self._until(hold)
 
         def work(connection: Connection) -> outbox.Enqueued:
             free = delivering.unhindered(connection, sections, now) if sections else set()
@@ -259,7 +266,7 @@ class Flow:
         try:
             new = await self.store.run(work)
         finally:
-            self.outlet.start(places, new)
+            self.outlet.start(places, new, until)
 
     def _map_all(self, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[translating.Mapped]:
         self.refresh_mappings()
@@ -327,16 +334,22 @@ class Flow:
         """Take up to `free` deliveries of one destination that may start now."""
         section, now = self.targets[name].section, clock.now().timestamp()
         hold = self._hold(section.timeout)
+        until = self._until(hold)
         claim = await self.store.run(delivering.claim, name, section, free, now, hold)
         if claim.rows and self.targets[name].render is not None:
             await self.take_up_mappings()
-        return claim
+        return replace(claim, until=until)
 
-    async def deliver(self, name: str, row: Mapping[str, Any], doubtful: bool) -> None:
+    async def deliver(
+        self, name: str, row: Mapping[str, Any], doubtful: bool, lease: delivering.Lease | None = None
+    ) -> None:
         """One attempt at one delivery, and its outcome on disk."""
-        target, course = self.targets[name], delivering.Course(doubtful)
+        target, course = self.targets[name], delivering.Course(doubtful, lease or delivering.Lease())
         try:
             result = await delivering.attempt(self.http, target, row, course)
+        except delivering.TooLate:
+            log.warning("deliver.too_late", delivery=row["id"], order=row["subject"], destination=name)
+            return
         except Exception as error:  # an adapter's own mistake is this delivery's trouble alone
             log.exception("deliver.failed", delivery=row["id"], order=row["subject"])
             result = delivering.broken(target, row, internal(error), course)

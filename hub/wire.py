@@ -20,6 +20,8 @@ from hub.store import Store, state
 from hub.transport import Client, Network, TooLarge, Transport
 
 T = TypeVar("T")
+Admit = Callable[[], Awaitable[None]]
+"""What is awaited before a request leaves, and raises where it may not."""
 
 NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 ANSWER_KEPT = 2000
@@ -64,7 +66,7 @@ def client(
     return Client(transport=Transport(networks), mounts=mounts or {}, follow_redirects=False)
 
 
-def budget(store: Store, shop: str, rate: float | None) -> Callable[[], Awaitable[None]] | None:
+def budget(store: Store, shop: str, rate: float | None) -> Admit | None:
     """What waits for a shop's turn before each call: all kinds and all processes share one budget.
 
     It raises Unavailable where the turn is far off: the pull comes back then, and holds nothing meanwhile.
@@ -87,20 +89,18 @@ async def converse(
     talk: Talk[T],
     timeout: float,
     log: Log | None = None,
-    admit: Callable[[], Awaitable[None]] | None = None,
+    admit: Admit | None = None,
 ) -> T:
-    """Run a talk to its result. `timeout` (seconds) bounds each answer; `admit` is awaited before each request.
+    """Run a talk to its result. `timeout` (seconds) bounds each answer; `admit` is awaited before each request leaves.
 
-    Raises what the talk raises; Unavailable where the other side was never reached; InDoubt where a request was sent
-    and its answer lost.
+    Raises what `admit` and the talk raise; Unavailable where the other side was never reached; InDoubt where a request
+    was sent and its answer lost.
     """
     log = log if log is not None else Log()
     try:
         request = next(talk)
         for _ in range(MAX_TURNS):
-            if admit is not None:
-                await admit()
-            request = talk.send(await _exchange(http, request, timeout, log))
+            request = talk.send(await _exchange(http, request, timeout, log, admit))
     except StopIteration as end:
         result: T = end.value
         return result
@@ -110,12 +110,16 @@ async def converse(
     raise Refused("the adapter did not come to an end", code="wire.endless_talk", hint=hint)
 
 
-async def _exchange(http: httpx.AsyncClient, request: httpx.Request, timeout: float, log: Log) -> httpx.Response:
+async def _exchange(
+    http: httpx.AsyncClient, request: httpx.Request, timeout: float, log: Log, admit: Admit | None
+) -> httpx.Response:
     request.extensions = {**request.extensions, "timeout": _limits(timeout)}
+    if admit is not None:
+        await admit()
     started, before = clock.tick(), log.sent
     log.sent = True  # whatever breaks from here on may break after the request went out
     try:
-        response = await _send(http, request)
+        response = await _send(http, request, admit)
     except NEVER_CONNECTED as error:
         log.sent = before
         _keep(log, None, started, type(error).__name__)
@@ -140,18 +144,20 @@ def _limits(timeout: float) -> Mapping[str, float | None]:
     return httpx.Timeout(timeout, connect=min(timeout, 5.0)).as_dict()
 
 
-async def _send(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+async def _send(http: httpx.AsyncClient, request: httpx.Request, admit: Admit | None) -> httpx.Response:
     """A connection that was never made carried nothing: trying again at once cannot do anything twice."""
     try:
         return await http.send(request)
     except httpx.ConnectError:
-        return await _send_again(http, request)
+        return await _send_again(http, request, admit)
 
 
 @retry(
     retry=retry_if_exception_type(httpx.ConnectError), stop=stop_after_attempt(2), wait=wait_fixed(0.05), reraise=True
 )
-async def _send_again(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+async def _send_again(http: httpx.AsyncClient, request: httpx.Request, admit: Admit | None) -> httpx.Response:
+    if admit is not None:
+        await admit()
     return await http.send(request)
 
 

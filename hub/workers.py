@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import structlog
@@ -165,10 +165,13 @@ class Workers:
             await self.hub.store.run(setback.take_off, back, clock.now().timestamp())
         await asyncio.to_thread(self.hub.store.take_up_keys)
         now, config = clock.now().timestamp(), self.hub.config
-        held = Held(frozenset(self._dispatch.sending), self.hub.store.owner, config.hub.lease)
-        found = await self.hub.store.run(sweep, now, config.timeouts, held)
-        if found:
-            log.info("sweep", settled=found)
+        under_way, began = dict(self._dispatch.sending), clock.tick()
+        held = Held(frozenset(under_way), self.hub.store.owner, config.hub.lease)
+        swept = await self.hub.store.run(sweep, now, config.timeouts, held)
+        for number, seconds in swept.kept.items():
+            under_way[number].until = max(under_way[number].until, began + seconds)
+        if swept.mended:
+            log.info("sweep", settled=swept.mended)
         for shop in self.hub.shops.values():
             if await self.hub.store.read(renewal.expires_soon, shop.name, now):
                 await renewal.renew(self.hub.store, self.http, shop, self.hub.config.hub.key, shop.channel)
@@ -237,11 +240,17 @@ class Held:
     lease: float = 0.0
 
 
-def sweep(connection: Connection, now: float, timeouts: leases.Timeouts, held: Held) -> int:
-    """Hold on to what this process is sending; give back what dead ones held, release lanes that were not. Returns
-    how many it mended."""
-    leases.heartbeat(connection, held.sending, held.owner, now, held.lease, timeouts)
-    return leases.reap(connection, now, timeouts, held.sending) + outbox.release_orphans(connection)
+class Swept(NamedTuple):
+    """How many deliveries a sweep mended, and for how many seconds those under way are held from then on."""
+
+    mended: int
+    kept: Mapping[int, float]
+
+
+def sweep(connection: Connection, now: float, timeouts: leases.Timeouts, held: Held) -> Swept:
+    """Hold on to what this process is sending; give back what dead ones held, release lanes that were not."""
+    kept = leases.heartbeat(connection, held.sending, held.owner, now, held.lease, timeouts)
+    return Swept(leases.reap(connection, now, timeouts, held.sending) + outbox.release_orphans(connection), kept)
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:

@@ -131,7 +131,8 @@ class Rig:
 
     async def sweep(self) -> int:
         """What the sweeper does."""
-        return await self.hub.store.run(sweep, clock.now().timestamp(), self.hub.config.timeouts, Held())
+        swept = await self.hub.store.run(sweep, clock.now().timestamp(), self.hub.config.timeouts, Held())
+        return swept.mended
 
     def bodies(self) -> list[Any]:
         """Bodies of all requests sent out."""

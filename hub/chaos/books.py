@@ -13,7 +13,7 @@ HANGS = 3.0
 
 
 class Mood(StrEnum):
-    """What a receiver does for a while. Only REFUSED, BLACKHOLE and LATE need a network of our own."""
+    """What a receiver does for a while. Only those from REFUSED on need a network of our own."""
 
     WELL = ""
     ABORTS = "refuse_all"
@@ -31,6 +31,7 @@ class Mood(StrEnum):
     REFUSED = "refused"
     BLACKHOLE = "blackhole"
     LATE = "late"
+    CONFUSED = "confused"
 
 
 LOSES_ANSWER = frozenset({Mood.RESETS, Mood.DROPS_ANSWER, Mood.CUTS_ANSWER, Mood.HANGS})
@@ -43,8 +44,13 @@ NOT_NOW: Mapping[Mood, tuple[int, Mapping[str, str], bytes]] = {
     Mood.MALFORMED: (502, {"Content-Type": "application/json"}, b'{"ok": <html>\xff\x00 bad gateway'),
 }
 """Answers after which nothing took effect."""
-NO_LOOK_UP = frozenset({Mood.ERRORS, Mood.ABORTS, Mood.HANGS, Mood.THROTTLES, Mood.MALFORMED})
-"""Moods in which a receiver cannot be asked either."""
+NO_LOOK_UP: Mapping[Mood, int] = {
+    **dict.fromkeys((Mood.ERRORS, Mood.ABORTS, Mood.HANGS, Mood.THROTTLES, Mood.MALFORMED), 503),
+    Mood.REJECTS: 422,
+    Mood.CONFUSED: 422,
+}
+"""Moods in which a receiver cannot be asked either, and the status that it answers. 422 says that asking again is no
+use: what is in doubt dies of it, still in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,8 @@ def reaction(mood: Mood, dice: random.Random) -> Reaction:
         return Reaction(waits=SLOW)
     if mood is Mood.LATE:
         return Reaction(waits=dice.uniform(0.0, 2 * HANGS))
+    if mood is Mood.CONFUSED:
+        return Reaction(lost=True)
     if mood in LOSES_ANSWER:
         held = HANGS if mood is Mood.HANGS else 0.0
         return Reaction(effect=dice.random() < 0.5, holds_answer=held, lost=True, cut=mood is Mood.CUTS_ANSWER)

@@ -98,6 +98,19 @@ def between_windows(connection: Connection, kinds: Sequence[str]) -> list[str]:
     ]
 
 
+def in_doubt(connection: Connection) -> list[str]:
+    """Keys of what is under way, or was and is not settled."""
+    query = select(deliveries.c.idempotency_key).where(deliveries.c.state.in_([outbox.SENDING, outbox.IN_DOUBT]))
+    return list(connection.execute(query).scalars())
+
+
+def doubted(connection: Connection) -> list[str]:
+    """Keys of documents about which a person was asked whether they arrived."""
+    joined = letters.join(deliveries, deliveries.c.id == letters.c.delivery_id)
+    query = select(deliveries.c.idempotency_key).select_from(joined).where(letters.c.cause == "delivery.in_doubt")
+    return list(connection.execute(query).scalars())
+
+
 def check(
     connection: Connection,
     accepted: Sequence[Accepted],

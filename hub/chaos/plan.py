@@ -17,7 +17,7 @@ MOODS = (
 """How a receiver over real HTTP may misbehave for a while."""
 SIMULATED_MOODS = (
     *MOODS, Mood.SLOW, Mood.SLOW, Mood.REFUSED, Mood.BLACKHOLE, Mood.REJECTS, Mood.MALFORMED,
-    Mood.THROTTLES_WITHOUT_A_DATE,
+    Mood.THROTTLES_WITHOUT_A_DATE, Mood.CONFUSED,
 )  # fmt: skip
 """The same for a simulated one. SLOW is drawn most: most faults hurt while a request is under way."""
 
@@ -52,6 +52,7 @@ class ProcessFaults:
     kill_at_request: tuple[int, float] | None = None  # request, seconds after it left
     jump_at_request: tuple[int, float] | None = None  # request, seconds by which the clock jumps
     stall_at_request: tuple[int, float, float] | None = None  # request, seconds after it left, for how long
+    stall_at_claim: tuple[int, float] | None = None  # claim of deliveries, for how long it stops right after it
 
     def real(self) -> dict[str, Any]:
         """Return the part that a real process can suffer, ready for JSON."""
@@ -173,6 +174,7 @@ def _simulated_faults(dice: random.Random, several: bool) -> ProcessFaults:
     kill = dice.random()
     at_request = dice.random()
     request = dice.randint(1, 40)
+    stall = dice.choice([dice.uniform(0.5, 3.0), dice.uniform(3.0, 7.0)])  # shorter or longer than a lease
     return ProcessFaults(
         kill=(dice.randint(1, 120), dice.choice(["before", "after"])) if kill < 0.3 else None,
         disk_full=(dice.randint(1, 40), dice.randint(1, 12)) if dice.random() < 0.2 else None,
@@ -181,7 +183,8 @@ def _simulated_faults(dice: random.Random, several: bool) -> ProcessFaults:
         drift=dice.uniform(-0.01, 0.01) if dice.random() < 0.3 else 0.0,
         kill_at_request=(request, dice.choice([0.0, dice.uniform(0.0, 0.5)])) if 0.3 < kill < 0.6 else None,
         jump_at_request=(request, dice.uniform(-60.0, 60.0)) if at_request < 0.25 else None,
-        stall_at_request=(request, dice.uniform(0.0, 0.3), dice.uniform(0.5, 5.0)) if at_request > 0.7 else None,
+        stall_at_request=(request, dice.choice([0.0, dice.uniform(0.0, 0.3)]), stall) if at_request > 0.7 else None,
+        stall_at_claim=(dice.randint(1, 12), stall) if several and 0.25 < at_request < 0.55 else None,
     )
 
 

@@ -236,10 +236,12 @@ def end(connection: Connection, ids: Sequence[int], reason: str, now: float) -> 
 
 
 def end_erased(connection: Connection, tenant: str, shop: str, subject: str, now: float) -> None:
-    """Messages of an order whose bodies were erased cannot be mapped any more."""
+    """Messages of an order whose bodies were erased cannot be mapped any more, by a process that still has them in
+    memory neither: they are not its own from now on."""
     c = messages.c
     mine = (c.tenant == tenant, c.shop == shop, c.subject == subject, c.state.in_([RECEIVED, FETCH, DEAD]))
-    connection.execute(update(messages).where(*mine).values(state=IGNORED, reason="erased", done_at=now))
+    ended = {"state": IGNORED, "reason": "erased", "done_at": now, "lease_until": 0.0, "lease_owner": ""}
+    connection.execute(update(messages).where(*mine).values(ended))
 
 
 def drop_leases(connection: Connection) -> None:

@@ -45,15 +45,16 @@ def reap(connection: Connection, now: float, timeouts: Timeouts, spared: Collect
 
 def heartbeat(
     connection: Connection, ids: Collection[int], owner: str, now: float, lease: float, timeouts: Timeouts
-) -> None:
-    """Hold on to what is under way for another lease."""
-    if ids:
-        c, moment = deliveries.c, this_instant(connection.dialect.name == "postgresql")
-        mine = _untouched(connection, c.id.in_(sorted(ids)), c.state == SENDING, c.lease_owner == owner)
-        length = _by_destination({name: lasting(lease, timeout) for name, timeout in timeouts.items()}, lease)
-        connection.execute(
-            update(deliveries).where(mine).values(lease_until=moment + length), instant_values(connection, now)
-        )
+) -> dict[int, float]:
+    """Hold on to what is under way for another lease. Returns what is still held, and for how many seconds."""
+    if not ids:
+        return {}
+    c, moment = deliveries.c, this_instant(connection.dialect.name == "postgresql")
+    mine = _untouched(connection, c.id.in_(sorted(ids)), c.state == SENDING, c.lease_owner == owner)
+    lengths = {name: lasting(lease, timeout) for name, timeout in timeouts.items()}
+    held = update(deliveries).where(mine).values(lease_until=moment + _by_destination(lengths, lease))
+    found = connection.execute(held.returning(c.id, c.destination), instant_values(connection, now))
+    return {row.id: lengths.get(row.destination, lease) for row in found}
 
 
 def _untouched(connection: Connection, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """Trouble on the way to a destination: outages, refused credentials, lost answers, limits; on both stores."""
 
+import math
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from hub import clock, desk, erasure
+from hub.delivering import Lease
 from hub.store import audit, inbox, leases, outbox, state, views
 from hub.workers import give_back
 from tests.rig import Rig, order
@@ -205,6 +207,27 @@ async def test_what_this_process_is_sending_is_not_taken_from_it_whatever_the_cl
     assert await rig.run(leases.reap, clock.now().timestamp(), {}, {row["id"]}) == 0
     await rig.flow.deliver("erp", row, False)
     assert await rig.states() == ["delivered"]
+
+
+async def test_no_request_leaves_under_a_lease_that_ends_before_its_answer_must_have_come(rig: Rig) -> None:
+    """A process that was stopped (a suspended machine) finds that somebody else may have taken over."""
+    await rig.push(order())
+    await rig.flow.translate()
+    (row,) = (await rig.flow.claim("erp", 10)).rows
+    timeout = rig.hub.targets["erp"].section.timeout
+    await rig.flow.deliver("erp", row, False, Lease(clock.tick() + timeout - 1))
+    assert (rig.seen, await rig.states()) == ([], ["sending"]), "nothing is sent, nothing recorded"
+    await rig.flow.deliver("erp", row, False, Lease(clock.tick() + timeout + 60))
+    assert (len(rig.seen), await rig.states()) == (1, ["delivered"])
+
+
+async def test_where_processes_share_a_store_a_claim_tells_until_when_it_holds(rig: Rig) -> None:
+    await rig.push(order())
+    await rig.flow.translate()
+    before = clock.tick()
+    until = (await rig.flow.claim("erp", 10)).until
+    assert (until == math.inf) is rig.hub.store.alone
+    assert until >= before + rig.hub.config.hub.lease
 
 
 async def test_a_heartbeat_holds_a_lease(rig: Rig) -> None:

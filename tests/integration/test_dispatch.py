@@ -1,6 +1,7 @@
 """What is just mapped goes on in the process that mapped it; the store decides all the same."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -152,7 +153,7 @@ async def test_new_ones_are_leased_as_they_are_stored_as_far_as_there_are_places
         def promise(self) -> Mapping[str, int]:
             return {"erp": 2}
 
-        def start(self, promised: Mapping[str, int], new: outbox.Enqueued) -> None:
+        def start(self, promised: Mapping[str, int], new: outbox.Enqueued, until: float = math.inf) -> None:
             given.append(new)
 
     rig.flow.outlet = Two()

@@ -197,3 +197,14 @@ async def test_retention_lets_go_of_the_finished_and_keeps_the_dead(make_rig: Ca
 def test_equal_phones_are_equal_however_they_are_written() -> None:
     spellings: list[Any] = ["13912345678", "+86 139 1234 5678", "0086-139-1234-5678", "139-1234-5678"]
     assert {people.normal("phone", phone) for phone in spellings} == {"13912345678"}
+
+
+async def test_what_a_process_has_in_memory_does_not_come_back(rig: Rig) -> None:
+    rig.flow.keeps = True  # it holds on to what it accepts
+    await rig.push(order())
+    orders = [("default", "site", "W1001")]
+    await rig.run(lambda c: erasure.erase(c, {"phone": "13912345678"}, orders, "lin", force=False))
+    await rig.flow.translate()
+    raw = await rig.read(everything)
+    assert [word for word in WORDS if word in raw] == []
+    assert await rig.states() == []

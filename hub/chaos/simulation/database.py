@@ -78,7 +78,7 @@ class Database(ABC):
         def do_commit(connection: Any) -> None:
             host = HOST.get()
             if isinstance(host, Process):
-                host.at_commit(lambda: commit(connection))
+                host.at_commit(lambda: commit(connection), lambda: _sending(connection, host.name))
             else:
                 commit(connection)
 
@@ -271,6 +271,13 @@ class Postgresql(Database):
     def gone(self) -> Exception:
         """Make the error of a connection that broke."""
         return _psycopg().OperationalError("server closed the connection unexpectedly")  # type: ignore[no-any-return]
+
+
+def _sending(connection: Any, owner: str) -> int:
+    """How many deliveries a process holds, in its present transaction."""
+    cursor = connection.cursor()
+    cursor.execute(f"select count(*) from deliveries where state = 'sending' and lease_owner = '{owner}'")  # noqa: S608
+    return int(cursor.fetchone()[0])
 
 
 def _sealed(words: str) -> bool:

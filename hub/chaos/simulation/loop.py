@@ -54,7 +54,7 @@ class Loop(asyncio.BaseEventLoop):
         self._scheduled: list[asyncio.TimerHandle]
         self._now, self._dice, self._job_ends = START, dice, job_ends
         self._clock_resolution, self._selector = 1e-9, self
-        self._lanes: dict[tuple[int, int], Lane] = {}
+        self._lanes: dict[tuple[Host, Any], Lane] = {}  # by the pools themselves: an id may be given again
         self._stalled: dict[Host, float] = {}
         self._withheld: list[asyncio.Handle] = []
         self.turns = 0
@@ -132,7 +132,7 @@ class Loop(asyncio.BaseEventLoop):
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
         """Let a job happen in its lane."""
         future, host = self.create_future(), HOST.get()
-        key = (id(host), id(executor))
+        key = (host, executor)
         if key not in self._lanes:
             name, slots = getattr(executor, "_thread_name_prefix", ""), getattr(executor, "_max_workers", 4)
             self._lanes[key] = Lane(host, name, slots)

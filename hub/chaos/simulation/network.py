@@ -7,6 +7,7 @@ import asyncio
 import contextvars
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,9 @@ class Network:
         self.books = books(RECEIVERS)
         self.platform = Platform(world)
         self.dice = random.Random(f"{world.plan.seed}/network")  # noqa: S311  # repeatable, not secret
+        self.under_way: Counter[str] = Counter()
+        self.doubtful: set[str] = set()
+        """Keys of documents whose answer somebody may rightly miss."""
 
     def transport(self, process: Process) -> httpx.AsyncBaseTransport:
         """Return a process's way into the network."""
@@ -55,10 +59,17 @@ class Network:
         elif name == PLATFORM:
             await self._platform(request, rest, content, mood, answer)
         elif request.method == "GET":
-            status = 503 if mood in NO_LOOK_UP else 200 if rest in self.books[name].known else 404
+            status = NO_LOOK_UP.get(mood) or (200 if rest in self.books[name].known else 404)
+            self.asked_about(rest)
             self._tell(answer, name, f"look-up {rest}", mood, status)
         else:
             await self._receiver(request, name, content, mood, answer)
+
+    def asked_about(self, key: str) -> None:
+        """The hub does not know whether a document arrived: that must have a cause outside of it. Where processes are
+        several, one may have taken over from another."""
+        if not self.world.several and key not in self.doubtful and not self.under_way[key]:
+            self.world.broken.append(f"the hub is in doubt about {key}, though no answer was lost and no process ended")
 
     async def _receiver(self, request: httpx.Request, name: str, content: bytes, mood: Mood, answer: Answer) -> None:
         what, key, book = reaction(mood, self.dice), request.headers.get("Idempotency-Key", ""), self.books[name]
@@ -117,9 +128,12 @@ class _Transport(httpx.AsyncBaseTransport):
         self._network.world.journal.note(self._process.name, "asks", request.method, request.url.path)
         loop.create_task(self._network.serve(request, request.content, answer), context=contextvars.Context())
         self._process.at_request()
+        key = request.headers.get("Idempotency-Key", "") if request.method == "POST" else ""
+        self._network.under_way[key] += 1  # where the process dies it stays so
         try:
             async with asyncio.timeout(limits["read"]):
                 status, headers, body = await answer
+            self._network.under_way[key] -= 1
         except TimeoutError:
             raise httpx.ReadTimeout("no answer in time", request=request) from None
         return httpx.Response(status, headers=dict(headers), content=body)

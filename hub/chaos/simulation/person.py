@@ -13,7 +13,7 @@ from hub import desk, erasure, replaying, tending
 from hub.chaos.plan import RECEIVERS, Act
 from hub.chaos.simulation.process import Simulated
 from hub.host import HOST
-from hub.store import Connection, Store
+from hub.store import Connection, Store, state
 from hub.store.tables import documents, pulls
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ class Person:
         """Let everything go again that is paused or forced."""
         for name in RECEIVERS:
             desk.resume(connection, name, NAME)
-            desk.force_breaker(connection, name, "auto", NAME)
+            for kind, circuit in state.circuits_of(state.destination(connection, name)).items():
+                if circuit.forced:  # one that opened by itself must close by itself
+                    desk.force_breaker(connection, name, "auto", NAME, kind)
         for row in connection.execute(select(pulls.c.shop, pulls.c.kind).where(pulls.c.paused != "")).all():
             desk.resume_pull(connection, row.shop, row.kind, NAME)
 

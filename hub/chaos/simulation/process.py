@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,7 @@ class Process(Simulated):
         self.role, self.faults = role, faults
         self.dead, self.stopped = False, False
         self.tasks: dict[asyncio.Task[Any], None] = {}
-        self.commits = self.requests = 0
+        self.commits = self.requests = self.claims = self.held = 0
         self.began, self.jumped = world.loop.time(), 0.0
         self.hook: ASGIApp | None = None
         self.workers: Workers | None = None
@@ -161,8 +161,8 @@ class Process(Simulated):
         if self._dice.random() < self.world.busy:
             raise self.world.ground.database.locked()
 
-    def at_commit(self, commit: Any) -> None:
-        """Commit, or suffer what is drawn for this one."""
+    def at_commit(self, commit: Callable[[], None], sending: Callable[[], int]) -> None:
+        """Commit, or suffer what is drawn for this one. `sending` tells how many deliveries this process holds then."""
         self.commits += 1
         number, when = self.faults.kill or (0, "")
         first, many = self.faults.disk_full or (0, 0)
@@ -171,12 +171,24 @@ class Process(Simulated):
         if not self.world.calm and first <= self.commits < first + many:
             self.world.journal.note(self.name, "disk full")
             raise self.world.ground.database.full()
+        claimed = self._claims(sending)
         commit()
         if self.commits == number:
             raise Crash
+        if claimed:
+            self._stall(claimed)
         if self._dice.random() < self.world.unheard:
             self.world.journal.note(self.name, "commit unheard")
             raise self.world.ground.database.gone()
+
+    def _claims(self, sending: Callable[[], int]) -> float:
+        """For how long to stop now: this transaction may be the claim at which a stall is aimed."""
+        aimed, seconds = self.faults.stall_at_claim or (0, 0.0)
+        if self.claims >= aimed or self.world.calm:
+            return 0.0
+        before, self.held = self.held, sending()
+        self.claims += self.held > before
+        return seconds if self.claims == aimed else 0.0
 
     def at_request(self) -> None:
         """A request leaves: kills, jumps and stalls are aimed at one."""

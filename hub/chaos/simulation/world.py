@@ -22,7 +22,17 @@ from typing import Any
 import structlog
 
 from hub import adapting, clock
-from hub.chaos.checking import Accepted, Excused, between_windows, check, paused_pulls, restless, unfair
+from hub.chaos.checking import (
+    Accepted,
+    Excused,
+    between_windows,
+    check,
+    doubted,
+    in_doubt,
+    paused_pulls,
+    restless,
+    unfair,
+)
 from hub.chaos.deployment import SECRET, simulated
 from hub.chaos.plan import LASTS, Act, Change, Plan, ProcessFaults, Push, draw_simulated
 from hub.chaos.simulation.database import Database, Postgresql, Sqlite
@@ -210,8 +220,10 @@ class World:
         self._tracebacks.append(words)
 
     def cut_off(self, process: Process) -> None:
-        """Whoever asked a dead process hears that its connection broke."""
+        """Whoever asked a dead process hears that its connection broke; what it was sending is rightly in doubt."""
         self._buried.append(process)
+        if not self.several and not self._played:
+            self.network.doubtful |= set(self._ask(in_doubt))
         for asked, answer in self._asked:
             if asked is process and not answer.done():
                 answer.set_exception(ConnectionResetError("the process ended"))
@@ -268,6 +280,8 @@ class World:
         self._at_rest()
         await self._stop()
         self.broken += self._ask(check, [*self.accepted, *self._pulled()], self.network.books, self._excused())
+        for key in self._ask(doubted):
+            self.network.asked_about(key)
         if self._tracebacks and self.plan.gentle:
             self.broken.append(f"{len(self._tracebacks)} tracebacks in the log: {self._tracebacks[0][-800:]}")
         self.journal.content(self.ground.database.content())

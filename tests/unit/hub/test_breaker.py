@@ -35,6 +35,13 @@ def test_open_waits_then_lets_one_probe_through() -> None:
     assert (again.state, again.until) == (OPEN, 1066)
 
 
+def test_after_a_probe_that_asked_nothing_the_next_one_need_not_wait() -> None:
+    probing = breaker.probing(Circuit(OPEN, 1000), 1000, timeout=10)
+    assert breaker.allows(breaker.probed_nothing(probing, 1000.5), 1000.5) == 1
+    waiting = Circuit(OPEN, 1030)
+    assert breaker.probed_nothing(waiting, 1001) == waiting
+
+
 def test_a_probe_that_never_came_back_is_tried_again() -> None:
     probing = breaker.probing(Circuit(OPEN, 1000), 1000, timeout=10)
     assert breaker.allows(probing, 1012) == 1

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from hub.delivering import Claim
+from hub.delivering import Claim, Lease
 from hub.dispatch import Dispatch
 
 
@@ -20,7 +20,7 @@ async def test_places_that_the_store_is_asked_for_are_not_promised_as_well() -> 
             await answered.wait()
         return Claim()
 
-    async def deliver(_name: str, _row: Mapping[str, Any], _doubtful: bool) -> None:
+    async def deliver(_name: str, _row: Mapping[str, Any], _doubtful: bool, _lease: Lease) -> None:
         raise AssertionError("there is nothing to deliver")
 
     dispatch = Dispatch({"erp": 10}, claim, deliver, alone=False)

@@ -1,0 +1,13 @@
+"""Seeds with one process on SQLite."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.seeds import play
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [151, 201, 251])
+def test_every_promise_holds(tmp_path: Path, first: int) -> None:
+    assert play(tmp_path, first, 50) == ""
