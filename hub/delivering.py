@@ -305,7 +305,7 @@ def record(
 ) -> bool:
     """Write a batch of attempts: outcomes, letters, breakers, pauses, counters. Returns whether other deliveries may
     go now that could not before."""
-    recorded, freed = outbox.record(connection, [r.outcome for r in results], owner)
+    recorded, freed = outbox.record(connection, [_by_this_clock(r.outcome, now) for r in results], owner)
     mine = {o.id for o in recorded}
     kept = [r for r in results if r.outcome.id in mine]
     shelf.put(connection, [r.letter for r in kept if r.letter], now)
@@ -327,6 +327,12 @@ def record(
     audit.write_all(connection, now, "hub", acts)
     state.count(connection, counts)
     return bool(freed) or any(sections[name].degrade.policy == "hold" for name in by_destination)
+
+
+def _by_this_clock(outcome: Outcome, now: float) -> Outcome:
+    """An outcome whose date is to come, though the clock was set back since it was decided."""
+    back = outcome.at + outcome.seconds - now
+    return replace(outcome, due_at=outcome.due_at - back) if outcome.due_at and back > clock.SET_BACK else outcome
 
 
 _UNDONE = "it had arrived before it was edited: the edited document was not sent"

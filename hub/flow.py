@@ -133,13 +133,13 @@ class Flow:
         except NotAuthorised as error:
             key = self.config.hub.key
             renewed = shop is not None and await renewal.renew(self.store, self.http, shop, key, channel)
-            await self.store.run(
-                self._fetch_failed, hints, Unavailable(error.message) if renewed else error, now.timestamp()
-            )
+            again = Unavailable(error.message) if renewed else error
+            await self.store.run(self._fetch_failed, hints, again, clock.now().timestamp())
             return
         except HubError as error:
-            await self.store.run(self._fetch_failed, hints, error, now.timestamp())
+            await self.store.run(self._fetch_failed, hints, error, clock.now().timestamp())
             return
+        now = clock.now()  # the answer took its time, and the clock may have been set meanwhile
         item = incoming(shop, envelope, "pull", now)
         try:
             await self.store.run(self._fetched, hints, item, now.timestamp())

@@ -78,13 +78,14 @@ async def pull_page(
         just_renewed = leased["error"].startswith(RENEWED) and now.timestamp() - leased["updated_at"] < JUST
         if await renewal.renew(store, http, shop, key, channel, fetch=not just_renewed):
             again = Unavailable(error.message, retry_after=0, code=RENEWED)
-            await store.run(_failed, shop.name, kind, window, leased, again, now.timestamp())
+            await store.run(_failed, shop.name, kind, window, leased, again, clock.now().timestamp())
             return Pulled(more=True)
-        await store.run(_failed, shop.name, kind, window, leased, error, now.timestamp())
+        await store.run(_failed, shop.name, kind, window, leased, error, clock.now().timestamp())
         return Pulled(error=f"{error.code}: {error.message}")
     except HubError as error:
-        await store.run(_failed, shop.name, kind, window, leased, error, now.timestamp())
+        await store.run(_failed, shop.name, kind, window, leased, error, clock.now().timestamp())
         return Pulled(error=f"{error.code}: {error.message}")
+    now = clock.now()  # the answer took its time, and the clock may have been set meanwhile
     try:
         new = await store.run(_keep, shop, kind, window, leased, page, pull, now)
     except StoreTrouble:  # the page is asked for again

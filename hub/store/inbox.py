@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Double, bindparam, insert, select, update
 
 from dlq.upsert import insert_into
+from hub import clock
 from hub.store.engine import as_dicts, instant_values, lock_lanes, moment, this_instant
 from hub.store.queues import ready, shared
 from hub.store.tables import LIVE, MESSAGES_PENDING, REPLAY, messages
@@ -87,7 +88,8 @@ def accept(
             first[item.digest] = item
     if len(first) > 1:
         lock_lanes(connection, first)  # two that store the same in another order would wait for each other
-    rows = [_row(i) for i in first.values()]
+    written = clock.now().timestamp()  # not when it came: the clock may have been set back since
+    rows = [_row(i) | {"due_at": min(i.received_at, written)} for i in first.values()]
     if hold is not None:
         until = moment(connection, now) + hold.lease
         for row in rows:

@@ -6,13 +6,14 @@ a PostgreSQL go by the database's clock.
 
 from dataclasses import replace
 
-from sqlalchemy import Connection, Double, column, inspect, select, table, update
+from sqlalchemy import Connection, Double, case, column, inspect, select, table, update
 
 from hub.store import state
-from hub.store.tables import attempts, destinations, messages
+from hub.store.tables import attempts, destinations, messages, pulls
 
-MOMENTS = ("due_at", "lease_until")
-"""What the columns are called that say until when something waits, in whatever table."""
+MOMENTS = ("due_at", "lease_until", "reached")
+"""What the columns are called, in whatever table, that say until when something waits, or up to when a shop was
+pulled: from a moment that is still to come the next pull would begin, and miss what changes until then."""
 
 
 def newest(connection: Connection) -> float:
@@ -31,6 +32,8 @@ def take_off(connection: Connection, seconds: float, now: float) -> None:
             shown = table(name, column(moment, Double))
             ahead = shown.c[moment]
             connection.execute(update(shown).where(ahead > now).values({moment: ahead - seconds}))
+    start = case((pulls.c.window_start > now, now), else_=pulls.c.window_start)
+    connection.execute(update(pulls).where(pulls.c.window_end > now).values(window_start=start, window_end=now))
     for row in connection.execute(select(destinations)).mappings():
         circuits = {
             kind: replace(

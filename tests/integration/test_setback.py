@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from hub import clock
-from hub.store import state, views
+from hub.store import Connection, setback, state, views
 from hub.workers import Workers
 from tests.integration.test_dispatch import until, working
 from tests.rig import Rig, order
@@ -73,4 +73,21 @@ async def test_a_process_that_runs_notices(tmp_path: Path) -> None:
         rig.answer = lambda _request: httpx.Response(200)
         await until(rig, "delivered", "delivered")
     assert await rig.read(views.message_states)
+    await rig.close()
+
+
+@virtual
+async def test_pulls_begin_where_they_were_by_the_clock_that_is_right(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "sqlite:///hub.db", TOML)
+    now, ahead = clock.now().timestamp(), AHEAD.total_seconds()
+
+    def pulled_ahead(connection: Connection) -> None:
+        state.pull_state(connection, "site", "order")
+        values = {"reached": now + ahead - 5, "window_start": now - 60, "window_end": now + ahead - 2}
+        state.keep_pull(connection, "site", "order", **values)
+
+    await rig.run(pulled_ahead)
+    await rig.run(setback.take_off, ahead, now)
+    (pull,) = await rig.read(views.pull_states)
+    assert (pull["reached"] - now, pull["window_start"] - now, pull["window_end"] - now) == (-5, -60, 0)
     await rig.close()

@@ -45,10 +45,13 @@ from hub.host import HOST
 from hub.mapping.catalog import Catalog
 from hub.store import Connection, Store
 
-CALM_WITHIN = 60.0
-"""Virtual seconds after the last fault within which nothing may wait any more."""
+CALM_WITHIN = {False: 30.0, True: 60.0}
+"""Virtual seconds after the last fault within which nothing may wait any more: less than a clock is set back by. Where
+processes are several (True), what a dead one was pulling is taken up when its lease has run out."""
 RESUMES = 3
 """How often the agent lets pulls go again that paused after the last fault."""
+PULLED_WITHIN = 90.0
+"""The same for what is pulled: a clock that was set back by a minute asks for what is older than a minute."""
 OVERDUE_LOOKS = 20
 """How often in a row something is found overdue, a quarter of a second apart: a clock that jumps makes it look so."""
 STOPS_WITHIN = 30.0
@@ -296,18 +299,20 @@ class World:
 
     async def _come_to_rest(self) -> None:
         await self._push(Push(0.0, LAST))  # whatever slowed the intake down must have ended
-        deadline, found, overdue, resumes = self.loop.time() + CALM_WITHIN, ["?"], 0, RESUMES
+        began, still, overdue, resumes, found = self.loop.time(), self.loop.time(), 0, RESUMES, ["?"]
         while found:
             await asyncio.sleep(0.25)
-            found = [*self._ask(restless), *self._behind()]
+            moving, behind = self._ask(restless), self._behind()
+            found, still = [*moving, *behind], still if moving else self.loop.time()
             if resumes and self._ask(paused_pulls):  # a token that ended before its first use asks for a person
                 resumes -= 1
                 self.person.runs(self.person.resume, "resume all")
             if self.loop.turns > TURNS_AT_MOST:
                 self.broken.append(f"the loop turned {self.loop.turns} times: something spins")
                 break
-            if self.loop.time() > deadline:
-                self.broken += [f"still moving {CALM_WITHIN:.0f} s after the last fault: {what}" for what in found]
+            if self.loop.time() > still + CALM_WITHIN[self.several] or self.loop.time() > began + PULLED_WITHIN:
+                passed = self.loop.time() - began
+                self.broken += [f"still moving {passed:.0f} s after the last fault: {what}" for what in found]
                 break
             late = self._unfair()
             overdue = overdue + 1 if late else 0
@@ -364,7 +369,7 @@ class World:
         await asyncio.sleep(push.at)
         raw = json.dumps(push.record, ensure_ascii=False).encode()
         sign = hmac.new(SECRET.encode(), raw, hashlib.sha256).hexdigest()
-        deadline = self.loop.time() + CALM_WITHIN
+        deadline = self.loop.time() + CALM_WITHIN[self.several]
         while self.loop.time() < deadline:
             status = await self._call(raw, sign)
             heard = status == 200 and (self.calm or self._dice.random() > 0.05)  # the answer may be lost
