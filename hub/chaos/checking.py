@@ -172,7 +172,9 @@ def _arrived(
         wanted[document] = max(wanted.get(document, ""), revision[:19])
     query = select(letters.c.subject).where(letters.c.state == State.OPEN, letters.c.destination == name)
     excused = set(connection.execute(query).scalars()) | allowed.orders
-    orders = {row.number: row.subject for row in connection.execute(select(documents.c.number, documents.c.subject))}
+    came = select(messages.c.key, messages.c.subject).where(messages.c.subject != "")  # it may never become a document
+    orders = {row.key: row.subject for row in connection.execute(came)}
+    orders |= {row.number: row.subject for row in connection.execute(select(documents.c.number, documents.c.subject))}
     return [
         f"{name}: {document} as of {revision} never took effect, and no letter says why"
         for document, revision in wanted.items()
