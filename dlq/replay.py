@@ -237,6 +237,12 @@ def lease(connection: Connection, now: float, until: float, owner: str) -> dict[
     return None if row is None else {**row, "ramp": json.loads(row["ramp"]), "tally": Counter(json.loads(row["tally"]))}
 
 
+def drop_leases(connection: Connection, owner: str = "") -> None:
+    """Give back the replays that a process holds; without a name what all hold, for a single working process."""
+    held = replays.c.lease_owner == owner if owner else replays.c.lease_owner != ""
+    connection.execute(update(replays).where(held).values(lease_until=0.0, lease_owner=""))
+
+
 def waiting(connection: Connection, number: int, most: int) -> list[dict[str, Any]]:
     """The next letters of the list (id, died, shop, subject, destination), oldest first, none of an order that has one
     under way: its order is kept."""

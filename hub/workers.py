@@ -11,6 +11,7 @@ import httpx
 import structlog
 
 from canonical.errors import ConfigError
+from dlq import replay
 from hub import alerting, clock, erasure, pulling, renewal, replaying
 from hub.config import Pull
 from hub.dispatch import IDLE, SOON, Dispatch, tell, waits
@@ -64,6 +65,7 @@ class Workers:
             inbox.drop_leases(connection)
             leases.drop_leases(connection, now, self.hub.config.timeouts)  # dates of its own: after the clock's
             state.drop_pull_leases(connection)
+            replay.drop_leases(connection)
 
     async def run(self) -> None:
         """Work until `stopping` is set; then finish what is in hand."""
@@ -228,6 +230,7 @@ class Workers:
 def give_back(connection: Connection, owner: str, now: float, timeouts: leases.Timeouts) -> int:
     """What a process holds when it stops; returns how many deliveries it could not finish."""
     inbox.give_back(connection, owner)
+    replay.drop_leases(connection, owner)
     return leases.abandon(connection, owner, now, timeouts)
 
 

@@ -1,5 +1,6 @@
 """Replays under control: a frozen list, a ramp, a rate, a stop when too many die again; on both stores."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from dlq.replay import Item, Job
 from hub import desk, replaying
 from hub.desk import NotFound, NotNow
 from hub.store import audit, inbox, outbox, views
+from hub.workers import Workers
 from tests.rig import ONE, Rig, order
 
 ACCEPTS = httpx.Response(200, json={"ok": True})
@@ -328,3 +330,16 @@ async def test_groups_are_read_page_by_page(rig: Rig) -> None:
         seen += [g["fingerprint"] for g in page]
         after = page[-1]["cursor"]
     assert len(seen) == len(set(seen)) == 7
+
+
+async def test_a_replay_goes_on_at_once_after_a_restart(tmp_path: Path, sqlite_url: str) -> None:
+    rig = Rig(tmp_path, sqlite_url)
+    await refused(rig, 1)
+    await rig.run(replaying.start, await plan(rig, ramp=[100]), "li")
+    assert await rig.run(replaying.turn, "one that was killed") == 1
+    rig.answer = lambda _request: httpx.Response(200)
+    await rig.work()
+    assert await rig.run(replaying.turn, rig.hub.store.owner) is None, "it is held by another"
+    Workers(rig.hub, rig.flow, rig.http).take_over()
+    assert await rig.run(replaying.turn, rig.hub.store.owner)
+    await rig.close()
