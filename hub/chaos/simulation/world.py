@@ -35,8 +35,9 @@ from hub.host import HOST
 from hub.mapping.catalog import Catalog
 from hub.store import Connection, Store
 
-CALM_WITHIN = 60.0
-"""Virtual seconds after the last fault within which nothing may wait any more."""
+CALM_WITHIN = 150.0
+"""Virtual seconds after the last fault within which nothing may wait any more. A clock that went back twice, by a
+minute each time, keeps pulls from what changed meanwhile for so long."""
 OVERDUE_LOOKS = 20
 """How often in a row something is found overdue, a quarter of a second apart: a clock that jumps makes it look so."""
 STOPS_WITHIN = 30.0
@@ -170,7 +171,7 @@ class World:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         self.config = self._folder / "hub.toml"
-        self.config.write_text(simulated(ground.database.url, self._key()), encoding="utf-8")
+        self.config.write_text(simulated(ground.database.url, self._key(), plan.overlap), encoding="utf-8")
         ground.database.fresh(self, self._folder)
         self.person = Person(self)
         self._context = contextvars.Context()
