@@ -48,7 +48,7 @@ _PLATFORM = """
 channel = "generic"
 mapping = "generic"
 access_token = "{token}"
-pull = {{ every = "500ms", overlap = "3m", first = "10m" }}
+pull = {{ every = "500ms", overlap = "{overlap}", first = "10m" }}
 
 [shops.market.token]
 url = "{base}/market/token"
@@ -70,8 +70,8 @@ def real(store: str, port: int, base: str) -> str:
     return _CONFIG.format(store=store, port=port, secret=SECRET, base=base, common=_COMMON, hub="")
 
 
-def simulated(store: str, key: str) -> str:
+def simulated(store: str, key: str, overlap: str) -> str:
     """Return hub.toml for simulated ones; with a key bodies are encrypted and tokens renewed."""
     base = "http://there"
     text = _CONFIG.format(store=store, port=1, secret=SECRET, base=base, common=_COMMON, hub=f'key = "{key}"')
-    return text + _PLATFORM.format(base=base, token=FIRST_TOKEN)
+    return text + _PLATFORM.format(base=base, token=FIRST_TOKEN, overlap=overlap)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -10,6 +10,8 @@ from hub.chaos.books import Mood
 
 LASTS = 3.0
 """Seconds over which traffic and faults are spread."""
+OVERLAP = "3m"
+"""By how much pulls reach back, where clocks go wrong by a minute and pages miss records."""
 MOODS = (
     Mood.ABORTS, Mood.SLOW, Mood.HANGS, Mood.RESETS, Mood.DROPS_ANSWER, Mood.ERRORS, Mood.THROTTLES, Mood.REDIRECTS,
     Mood.CUTS_ANSWER,
@@ -100,6 +102,7 @@ class Plan:
     token_life: float = 0.0  # seconds that the platform's access token lives; 0: for ever
     busy: float = 0.0  # share of transactions that find the database locked
     unheard: float = 0.0  # share of commits whose confirmation is lost
+    overlap: str = OVERLAP  # by which pulls reach back over their last window: what one missed, the next one finds
 
     @property
     def gentle(self) -> bool:
@@ -141,12 +144,16 @@ def draw_simulated(seed: int, *, processes: int, late: bool = False) -> Plan:
         outside.append((dice.uniform(0.3, LASTS), "database", dice.uniform(0.1, 2.0)))
     if dice.random() < 0.2:
         outside.append((dice.uniform(0.0, LASTS), "disk low", dice.uniform(0.5, 3.0)))
+    faults = [_simulated_faults(dice, several) for _ in range(processes + dice.randint(0, 3))]
+    clocks_go_right = dice.random() < 0.3  # then pulls need not reach back far, and nothing hides what one of them lost
+    if clocks_go_right:
+        faults = [replace(f, clock=None, skew=0.0, drift=0.0, jump_at_request=None) for f in faults]
     moods = (*SIMULATED_MOODS, Mood.LATE, Mood.LATE) if late else SIMULATED_MOODS
     return Plan(
         seed,
         _traffic(dice),
         [*_spells(dice, RECEIVERS, moods), *_spells(dice, (PLATFORM,), (*MOODS, Mood.REFUSED, Mood.MALFORMED))],
-        [_simulated_faults(dice, several) for _ in range(processes + dice.randint(0, 3))],
+        faults,
         sorted(dice.uniform(0.3, LASTS) for _ in range(dice.choice([0, 0, 1, 2]))),
         outside,
         restarts=sorted(dice.uniform(0.3, LASTS) for _ in range(dice.choice([0, 0, 1, 2]))),
@@ -156,6 +163,7 @@ def draw_simulated(seed: int, *, processes: int, late: bool = False) -> Plan:
         token_life=dice.choice([0.0, 0.7, 2.0]),
         busy=dice.choice([0.0, 0.0, 0.0, 0.02, 0.1]),
         unheard=dice.choice([0.0, 0.0, 0.01, 0.05]) if several else 0.0,
+        overlap="1s" if clocks_go_right else OVERLAP,
     )
 
 
@@ -193,8 +201,10 @@ def _spells(dice: random.Random, who: Sequence[str], moods: Sequence[Mood]) -> l
     for name in who:
         at = dice.uniform(0.0, 1.0)
         while at < LASTS:
-            end = min(at + dice.uniform(0.2, 1.2), LASTS)
-            spells.append(Spell(name, dice.choice(moods), at, end))
+            mood = dice.choice(moods)
+            length = dice.uniform(0.2, 1.2) + (1.0 if mood is Mood.CONFUSED else 0.0)  # until it is asked about
+            end = min(at + length, LASTS)
+            spells.append(Spell(name, mood, at, end))
             at = end + dice.uniform(0.1, 1.5)
     return spells
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import false, select, update
+from sqlalchemy import bindparam, false, select, update
 
 import dlq.groups
 import hub.store.engine
@@ -66,19 +66,14 @@ def mutant(processes: int = 1, start: int = 1) -> Callable[[Callable[[], None]],
 
 @mutant(processes=3)
 def fence_off() -> None:
-    """A late outcome is recorded only while the delivery is still at that attempt of that process."""
-    real = outbox.record
+    """An outcome is recorded only while the delivery is still at that attempt of that process."""
+    real, c = outbox.record, deliveries.c
+    outbox._OURS = select(c.id, c.attempts).where(c.id.in_(bindparam("ids", expanding=True)))
 
     def record(connection: Any, outcomes: Any, owner: str) -> Any:
-        query = select(deliveries.c.id, deliveries.c.attempts, deliveries.c.lease_owner)
-        there = {row.id: row for row in connection.execute(query.where(deliveries.c.id.in_([o.id for o in outcomes])))}
-        done: list[outbox.Outcome] = []
-        freed = 0
-        for outcome in outcomes:
-            row = there[outcome.id]
-            mine, more = real(connection, [replace(outcome, number=row.attempts)], row.lease_owner)
-            done, freed = [*done, *mine], freed + more
-        return done, freed
+        rows = connection.execute(outbox._OURS, {"ids": [o.id for o in outcomes]})
+        there = {row.id: row.attempts for row in rows}
+        return real(connection, [replace(o, number=there[o.id]) for o in outcomes], owner)
 
     outbox.record = record
 

@@ -16,7 +16,7 @@ import httpx
 
 from hub.chaos.books import NO_LOOK_UP, Mood, Reaction, books, reaction
 from hub.chaos.deployment import FIRST_TOKEN
-from hub.chaos.plan import PLATFORM, RECEIVERS, Change
+from hub.chaos.plan import OVERLAP, PLATFORM, RECEIVERS, Change
 from hub.chaos.simulation.process import EPOCH, Process
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ class _Transport(httpx.AsyncBaseTransport):
 class Platform:
     """A platform with a list of orders, a list of numbers of refunds, single refunds, and tokens that end.
 
-    A record that changes moves to the end of its list, while others may just be reading its pages.
+    A record that changes moves to the end of its list, while others may just be reading its pages: where a cursor is a
+    place in the list, a page may miss a record, which the next window must find. Where windows hardly overlap, it is
+    the last record that was read, and none is missed.
     """
 
     def __init__(self, world: "World") -> None:
@@ -150,6 +152,7 @@ class Platform:
         self._records: dict[str, dict[str, tuple[float, Mapping[str, Any]]]] = {"order": {}, "refund": {}}
         self._token, self._ends = FIRST_TOKEN, world.plan.token_life or float("inf")
         self._renewals = 0
+        self._exact = world.plan.overlap != OVERLAP
         self._begun: dict[str, float] = {}
         self._read: dict[str, float] = {}
 
@@ -176,7 +179,7 @@ class Platform:
             return 200, self._renewed()
         if self._world.plan.encrypted and request.url.params.get("token") != self._token:
             return 401, {"error": "unknown token"}
-        if self._world.plan.encrypted and self._world.seconds() > self._ends:
+        if self._world.plan.encrypted and not self._world.calm and self._world.seconds() > self._ends:
             return 401, {"error": "the token has ended"}
         kind, _, number = rest.partition("/")
         kind = kind.removesuffix("s")
@@ -189,12 +192,16 @@ class Platform:
         since, until = (datetime.fromisoformat(asked[name]).timestamp() for name in ("updated_since", "updated_before"))
         there = sorted((at, number) for number, (at, _) in self._records[kind].items() if since <= at and at < until)
         after = asked.get("cursor", "")
-        place = int(after) if after else 0
+        place = sum(f"{at!r}/{number}" <= after for at, number in there) if self._exact else int(after or 0)
         shown = there[place : place + PAGE]
-        following = str(place + PAGE) if len(there) > place + PAGE else None
+        following = None
+        if len(there) > place + PAGE:
+            following = f"{shown[-1][0]!r}/{shown[-1][1]}" if self._exact else str(place + PAGE)
         if not after:
             self._begun[kind] = self._world.true_time()
-        if following is None and all(since <= at < until for at, _ in self._records[kind].values()):
+        if following is None and all(
+            (self._exact or since <= at) and at < until for at, _ in self._records[kind].values()
+        ):
             self._read[kind] = self._begun.get(kind, 0.0)
         items = [self._records[kind][number][1] for _, number in shown]
         if kind == "refund":

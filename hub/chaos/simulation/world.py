@@ -50,8 +50,9 @@ CALM_WITHIN = {False: 30.0, True: 60.0}
 processes are several (True), what a dead one was pulling is taken up when its lease has run out."""
 RESUMES = 3
 """How often the agent lets pulls go again that paused after the last fault."""
-PULLED_WITHIN = 90.0
-"""The same for what is pulled: a clock that was set back by a minute asks for what is older than a minute."""
+PULLED_WITHIN = 150.0
+"""The same for what is pulled. A clock that went back twice, by a minute each time, keeps pulls from what changed
+meanwhile for so long."""
 OVERDUE_LOOKS = 20
 """How often in a row something is found overdue, a quarter of a second apart: a clock that jumps makes it look so."""
 STOPS_WITHIN = 30.0
@@ -186,7 +187,7 @@ class World:
         self._folder.mkdir(parents=True)
         self.config = self._folder / "hub.toml"
         store = ground.database.url if ground.database.shared else "sqlite:///hub.db"  # beside it
-        self.config.write_text(simulated(store, self._key()), encoding="utf-8")
+        self.config.write_text(simulated(store, self._key(), plan.overlap), encoding="utf-8")
         ground.database.fresh(self, self._folder)
         self.person = Person(self)
         self._context = contextvars.Context()
