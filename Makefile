@@ -2,9 +2,10 @@
 PYTHON ?= python3
 PYTEST ?= .venv/bin/pytest
 ORDERS ?= 5000
+SEEDS ?= 1000
 PACKAGES := hub adapters canonical dlq
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench fuzz docs wheel clean
+.PHONY: help setup demo test check format lock bench fuzz soak docs wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +46,11 @@ bench: setup ## measure the whole path beside a bare loop (ORDERS=5000)
 
 fuzz: setup ## run the property tests with many more examples
 	$(PYTEST) -m hypothesis --hypothesis-profile=fuzz --timeout=1800
+
+soak: setup ## play many seeds of the simulation, and see that it finds every planted bug (SEEDS=1000)
+	.venv/bin/hub chaos --simulated --seeds $(SEEDS)
+	.venv/bin/hub chaos --simulated --seeds $(SEEDS) --processes 3
+	.venv/bin/python -m tests.simulation.mutants --all
 
 docs: setup ## write the generated reference pages anew
 	.venv/bin/hub docs
