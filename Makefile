@@ -6,6 +6,7 @@ WORKERS ?= auto
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 ORDERS ?= 5000
 SEEDS ?= 50
+SIMULATED ?= 1000
 PACKAGES := hub adapters canonical dlq
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format lock bench fuzz soak docs wheel clean
@@ -50,8 +51,11 @@ bench: setup ## measure the whole path beside a bare loop (ORDERS=5000)
 fuzz: setup ## run the property tests with many more examples, and others each time
 	$(PYTEST) $(SPREAD) -m "hypothesis or search" --hypothesis-profile=fuzz --timeout=1800
 
-soak: setup ## run chaos with many seeds and a backlog of a million orders (SEEDS=50); takes hours
+soak: setup ## play many seeds, simulated and real, every planted bug, a million orders; takes hours
 	@scripts/postgresql
+	.venv/bin/hub chaos --simulated --seeds $(SIMULATED)
+	.venv/bin/hub chaos --simulated --seeds $(SIMULATED) --processes 3
+	.venv/bin/python -m tests.simulation.mutants --all
 	.venv/bin/hub chaos --seeds $(SEEDS) --store sqlite --at-once 4
 	.venv/bin/hub chaos --seeds 20 --store postgresql --at-once 4
 	.venv/bin/hub bench backlog --rows 1000000

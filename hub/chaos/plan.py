@@ -52,7 +52,7 @@ class ProcessFaults:
     skew: float = 0.0  # the machine's clock is ahead by so many seconds from the start
     drift: float = 0.0  # and gains so many seconds a second
     kill_at_request: tuple[int, float] | None = None  # request, seconds after it left
-    jump_at_request: tuple[int, float] | None = None  # request, seconds by which the clock jumps
+    jump_at_request: tuple[int, float] | None = None  # from which request on at a slow one, by how many seconds
     stall_at_request: tuple[int, float, float] | None = None  # request, seconds after it left, for how long
     stall_at_claim: tuple[int, float] | None = None  # claim of deliveries, for how long it stops right after it
 
@@ -190,7 +190,7 @@ def _simulated_faults(dice: random.Random, several: bool) -> ProcessFaults:
         skew=dice.uniform(-60.0, 60.0) if several and dice.random() < 0.5 else 0.0,
         drift=dice.uniform(-0.01, 0.01) if dice.random() < 0.3 else 0.0,
         kill_at_request=(request, dice.choice([0.0, dice.uniform(0.0, 0.5)])) if 0.3 < kill < 0.6 else None,
-        jump_at_request=(request, dice.uniform(-60.0, 60.0)) if at_request < 0.25 else None,
+        jump_at_request=(1 + request // 3, dice.uniform(-60.0, 60.0)) if at_request < 0.25 else None,
         stall_at_request=(request, dice.choice([0.0, dice.uniform(0.0, 0.3)]), stall) if at_request > 0.7 else None,
         stall_at_claim=(dice.randint(1, 12), stall) if several and 0.25 < at_request < 0.55 else None,
     )

@@ -31,8 +31,8 @@ import hub.store.outbox
 from canonical.errors import HubError
 from hub import breaker, clock, delivering, flow, letters, pressure, pulling, receiving, translating, workers
 from hub.chaos.simulation.world import Ground, Outcome, simulate
-from hub.store import Store, inbox, leases, outbox, state
-from hub.store.tables import deliveries, messages
+from hub.store import Store, leases, outbox, state
+from hub.store.tables import deliveries
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,7 +64,7 @@ def mutant(processes: int = 1, start: int = 1) -> Callable[[Callable[[], None]],
     return listed
 
 
-@mutant(processes=3)
+@mutant(processes=3, start=12)
 def fence_off() -> None:
     """An outcome is recorded only while the delivery is still at that attempt of that process."""
     real, c = outbox.record, deliveries.c
@@ -78,7 +78,7 @@ def fence_off() -> None:
     outbox.record = record
 
 
-@mutant()
+@mutant(start=88)
 def spared_off() -> None:
     """A process does not take its own deliveries away from itself, whatever its clock does."""
 
@@ -88,7 +88,7 @@ def spared_off() -> None:
     workers.sweep = sweep
 
 
-@mutant(processes=3)
+@mutant(processes=3, start=28)
 def own_clock() -> None:
     """Processes that share a store go by its clock, and not each by that of its machine."""
 
@@ -119,7 +119,7 @@ def lanes_off() -> None:
     outbox.enqueue = enqueue
 
 
-@mutant()
+@mutant(start=4)
 def lost_answer_is_failure() -> None:
     """What was sent and had no answer is asked about, before it is sent again."""
     delivering.Course.unsettled_by = lambda self, error: False
@@ -132,7 +132,7 @@ def release_forgotten() -> None:
     outbox.release_orphans = lambda connection, looked_at=2000: 0
 
 
-@mutant()
+@mutant(start=2)
 def early_200() -> None:
     """A push is answered when it is on disk."""
     under_way = set()
@@ -155,7 +155,7 @@ def early_200() -> None:
     flow.Flow.receive = receive
 
 
-@mutant()
+@mutant(start=27)
 def cursor_before_page() -> None:
     """A pull's cursor moves in the transaction that stores its page."""
     real, keep = Store.run, pulling._keep
@@ -185,7 +185,7 @@ def dedupe_off() -> None:
     translating.identity.settle = settle
 
 
-@mutant()
+@mutant(start=3)
 def breaker_stays_open() -> None:
     """A breaker closes again when its probe went through."""
     real = breaker.observe
@@ -198,7 +198,7 @@ def breaker_stays_open() -> None:
     breaker.observe = observe
 
 
-@mutant()
+@mutant(start=6)
 def doubt_forgotten() -> None:
     """A delivery whose outcome could not be asked for stays in doubt."""
     real = delivering._asked
@@ -213,14 +213,14 @@ def doubt_forgotten() -> None:
     delivering._asked = asked
 
 
-@mutant()
+@mutant(start=42)
 def asks_at_once() -> None:
     """What a dead process was sending is asked about when its request has had its time."""
     real = leases._lost
     leases._lost = lambda now, timeouts, why: {**real(now, timeouts, why), "due_at": now}
 
 
-@mutant()
+@mutant(start=2)
 def trouble_kills() -> None:
     """The store's own trouble makes no dead letter."""
     real = flow.Flow._write
@@ -240,7 +240,7 @@ def _internal(message: Any, error: Exception) -> Any:
     return letters.of_message(message, flow.Step.MAP, receiving.internal(error))
 
 
-@mutant()
+@mutant(start=6)
 def replay_sends_unasked() -> None:
     """What died in doubt is asked about when it is replayed."""
     real = outbox.revive
@@ -261,7 +261,7 @@ def groups_not_kept() -> None:
     dlq.groups.keep = lambda connection, changes, now: real(connection, [c for c in changes if c.by > 0], now)
 
 
-@mutant()
+@mutant(start=8)
 def pressure_stays() -> None:
     """The intake opens again when there is room."""
     real = pressure.Pressure._look
@@ -274,27 +274,10 @@ def pressure_stays() -> None:
     pressure.Pressure._look = look
 
 
-@mutant(processes=3)
+@mutant(processes=3, start=16)
 def sends_after_its_lease() -> None:
     """A process that was stopped for a while sends nothing under a lease that has ended meanwhile."""
     delivering.Lease.lasts = lambda self, seconds: True
-
-
-@mutant()
-def erased_comes_back() -> None:
-    """What was erased does not come back from the memory of a process that had it already."""
-    real = inbox.end_erased
-
-    def end_erased(connection: Any, tenant: str, shop: str, subject: str, now: float) -> None:
-        mine = (messages.c.tenant == tenant, messages.c.shop == shop, messages.c.subject == subject)
-        held = connection.execute(select(messages.c.id, messages.c.lease_until, messages.c.lease_owner).where(*mine))
-        before = held.all()
-        real(connection, tenant, shop, subject, now)
-        for row in before:
-            leased = {"lease_until": row.lease_until, "lease_owner": row.lease_owner}
-            connection.execute(update(messages).where(messages.c.id == row.id).values(leased))
-
-    inbox.end_erased = end_erased
 
 
 # -- playing

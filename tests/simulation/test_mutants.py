@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.terminal import PROJECT, environment
 from tests.simulation.mutants import MUTANTS
 
-SEEDS = 3
+SEEDS = 2
 """How many seeds each has, from its start."""
 
 

@@ -127,7 +127,7 @@ class _Transport(httpx.AsyncBaseTransport):
         answer: Answer = loop.create_future()
         self._network.world.journal.note(self._process.name, "asks", request.method, request.url.path)
         loop.create_task(self._network.serve(request, request.content, answer), context=contextvars.Context())
-        self._process.at_request()
+        self._process.at_request(slow=self._network.mood(name) is Mood.SLOW)
         key = request.headers.get("Idempotency-Key", "") if request.method == "POST" else ""
         self._network.under_way[key] += 1  # where the process dies it stays so
         try:

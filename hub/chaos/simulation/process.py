@@ -190,16 +190,17 @@ class Process(Simulated):
         self.claims += self.held > before
         return seconds if self.claims == aimed else 0.0
 
-    def at_request(self) -> None:
-        """A request leaves: kills, jumps and stalls are aimed at one."""
+    def at_request(self, slow: bool) -> None:
+        """A request leaves, to somebody who is slow or not: kills, jumps and stalls are aimed at one. A jump hurts
+        while a request is under way for longer than it takes to look at leases."""
         self.requests += 1
         if self.world.calm:
             return
         loop, faults = self.world.loop, self.faults
         if faults.kill_at_request and faults.kill_at_request[0] == self.requests:
             loop.call_later(faults.kill_at_request[1], self.die, "killed in a request", context=contextvars.Context())
-        if faults.jump_at_request and faults.jump_at_request[0] == self.requests:
-            self.jumped += faults.jump_at_request[1]
+        if slow and not self.jumped and faults.jump_at_request and faults.jump_at_request[0] <= self.requests:
+            self.jumped = faults.jump_at_request[1]
             self.world.journal.note(self.name, "clock jumps", faults.jump_at_request[1])
         if faults.stall_at_request and faults.stall_at_request[0] == self.requests:
             _, after, seconds = faults.stall_at_request
