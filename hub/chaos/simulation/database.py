@@ -297,4 +297,4 @@ def plain(value: Any) -> Any:
         return bytes(value).hex()
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
-    return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
+    return {k: plain(value[k]) for k in sorted(value)} if isinstance(value, dict) else value
