@@ -6,7 +6,7 @@ a PostgreSQL go by the database's clock.
 
 from dataclasses import replace
 
-from sqlalchemy import Connection, Double, case, column, inspect, select, table, update
+from sqlalchemy import Connection, Double, case, column, func, inspect, select, table, update
 
 from hub.store import state
 from hub.store.tables import attempts, destinations, messages, pulls
@@ -15,12 +15,19 @@ MOMENTS = ("due_at", "lease_until", "reached")
 """What the columns are called, in whatever table, that say until when something waits, or up to when a shop was
 pulled: from a moment that is still to come the next pull would begin, and miss what changes until then."""
 
+LATELY = 1000
+"""How many messages and attempts are looked at for the latest moment: more than are written at once."""
+
 
 def newest(connection: Connection) -> float:
-    """The latest moment at which something was done, as it was written: after now, if the clock was set back since."""
-    received = select(messages.c.received_at).order_by(messages.c.id.desc()).limit(1)
-    tried = select(attempts.c.at).order_by(attempts.c.id.desc()).limit(1)
-    return max(connection.execute(query).scalar() or 0.0 for query in (received, tried))
+    """The latest moment at which something was done, as it was written: after now, if the clock was set back since.
+
+    What was written last need not be what came last: it may have come before the clock ran ahead.
+    """
+    received = select(messages.c.received_at.label("at")).order_by(messages.c.id.desc()).limit(LATELY)
+    tried = select(attempts.c.at).order_by(attempts.c.id.desc()).limit(LATELY)
+    latest = (select(func.max(lately.c.at)) for lately in (received.subquery(), tried.subquery()))
+    return max(connection.execute(query).scalar() or 0.0 for query in latest)
 
 
 def take_off(connection: Connection, seconds: float, now: float) -> None:

@@ -200,9 +200,10 @@ def no_test_sleeps(source: Source) -> Iterator[str]:
 def no_real_pauses(source: Source) -> Iterator[str]:
     """No asyncio.sleep(x) with x > 0 outside of tests/acceptance, but in a test that is @virtual.
 
-    sleep(0) only lets others run. A helper of virtual tests calls tests.virtual.passes, which refuses a real loop.
+    sleep(0) only lets others run. A helper of virtual tests calls tests.virtual.passes, which refuses a real loop. What
+    lies in tests/simulation runs on the simulated loop anyway.
     """
-    if source.path.startswith("tests/acceptance/") or source.path in _REALLY_PAUSES:
+    if source.path.startswith(("tests/acceptance/", "tests/simulation/")) or source.path in _REALLY_PAUSES:
         return
     names = _full_names(source)
     free = {
