@@ -43,6 +43,7 @@ class Workers:
     def __init__(self, hub: Hub, flow: Flow, http: httpx.AsyncClient) -> None:
         self.hub, self.flow, self.http = hub, flow, http
         self.stopping = asyncio.Event()
+        self._suspects: frozenset[int] = frozenset()
         self._pace = replaying.Pace()
         self._drift = Drift(hub.store, hub.catalog, hub.shops, hub.config.hub.lease)
         self._shadows = Shadows(hub.store, hub.catalog, hub.shops, hub.config)
@@ -168,8 +169,9 @@ class Workers:
         await asyncio.to_thread(self.hub.store.take_up_keys)
         now, config = clock.now().timestamp(), self.hub.config
         under_way, began = dict(self._dispatch.sending), clock.tick()
-        held = Held(frozenset(under_way), self.hub.store.owner, config.hub.lease)
+        held = Held(frozenset(under_way), self.hub.store.owner, config.hub.lease, self._suspects)
         swept = await self.hub.store.run(sweep, now, config.timeouts, held)
+        self._suspects = swept.suspects
         for number, seconds in swept.kept.items():
             under_way[number].until = max(under_way[number].until, began + seconds)
         if swept.mended:
@@ -236,24 +238,35 @@ def give_back(connection: Connection, owner: str, now: float, timeouts: leases.T
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The deliveries that a process is sending, who it is, and for how long it holds on to them at least."""
+    """The deliveries that a process is sending, who it is, for how long it holds on to them at least, and which of its
+    own were expired and not under way at the sweep before."""
 
     sending: frozenset[int] = frozenset()
     owner: str = ""
     lease: float = 0.0
+    suspects: frozenset[int] = frozenset()
 
 
 class Swept(NamedTuple):
-    """How many deliveries a sweep mended, and for how many seconds those under way are held from then on."""
+    """How many deliveries a sweep mended, for how many seconds those under way are held from then on, and which of this
+    process's own are neither under way nor in time: the next sweep takes them, if they still are."""
 
     mended: int
     kept: Mapping[int, float]
+    suspects: frozenset[int] = frozenset()
 
 
 def sweep(connection: Connection, now: float, timeouts: leases.Timeouts, held: Held) -> Swept:
-    """Hold on to what this process is sending; give back what dead ones held, release lanes that were not."""
+    """Hold on to what this process is sending; give back what dead ones held, release lanes that were not.
+
+    What this process has taken a moment ago may not be under way yet, and its clock may just have jumped: of its own it
+    gives back what the sweep before found too.
+    """
     kept = leases.heartbeat(connection, held.sending, held.owner, now, held.lease, timeouts)
-    return Swept(leases.reap(connection, now, timeouts, held.sending) + outbox.release_orphans(connection), kept)
+    suspects = leases.expired_of(connection, held.owner, now) - held.sending
+    spared = held.sending | (suspects - held.suspects)
+    mended = leases.reap(connection, now, timeouts, spared) + outbox.release_orphans(connection)
+    return Swept(mended, kept, suspects)
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:

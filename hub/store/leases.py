@@ -43,6 +43,13 @@ def reap(connection: Connection, now: float, timeouts: Timeouts, spared: Collect
     return int(done.rowcount)
 
 
+def expired_of(connection: Connection, owner: str, now: float) -> frozenset[int]:
+    """What a process is said to be sending under leases that have run out."""
+    c, moment = deliveries.c, this_instant(connection.dialect.name == "postgresql")
+    query = select(c.id).where(_SENDING, c.lease_owner == owner, c.lease_until <= moment)
+    return frozenset(connection.execute(query, instant_values(connection, now)).scalars())
+
+
 def heartbeat(
     connection: Connection, ids: Collection[int], owner: str, now: float, lease: float, timeouts: Timeouts
 ) -> dict[int, float]:
