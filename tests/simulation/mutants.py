@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """A planted bug. `start` is the first seed that finds it, for tests that have little time. Where the draw changes,
-    so does this: --all tells it."""
+    so does this: --all tells it. 0: no seed of the first hundred finds it, and only --all plays it."""
 
     plant: Callable[[], None]
     processes: int = 1
@@ -156,7 +156,7 @@ def early_200() -> None:
     flow.Flow.receive = receive
 
 
-@mutant(start=43)
+@mutant(start=0)
 def cursor_before_page() -> None:
     """A pull's cursor moves in the transaction that stores its page."""
     real, keep = Store.run, pulling._keep
@@ -178,8 +178,8 @@ def dedupe_off() -> None:
     """The same version of a document goes out once, however often it comes in."""
     number, weigh = itertools.count(), translating.identity.settle
 
-    def settle(stored: Any, new: Any, *, stored_content: str = "") -> Any:
-        found = weigh(stored, new, stored_content=stored_content)
+    def settle(stored: Any, new: Any, **more: Any) -> Any:
+        found = weigh(stored, new, **more)
         return found._replace(verdict=translating.Verdict.NEWER) if found.verdict.name == "DUPLICATE" else found
 
     receiving.digest_of = lambda *_: f"{next(number):064d}"
